@@ -1,0 +1,271 @@
+"""From an extract folder to event files: identity, slices for K1, K2 on each bucket, what was dropped and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from eventlogs.activities import ActivityRules
+from eventlogs.engine import Local, Progress, Slice, silent
+from eventlogs.errors import ExtractError
+from eventlogs.log import HORIZON_COLUMNS, conform
+from eventlogs.snds import attach, identity, patient
+from eventlogs.snds.extract import Extract
+
+LINES_PER_SLICE = 3_000_000
+"""Lines of ER_PRS_F attached at once: bounds the memory of K1."""
+
+PERSONS_PER_BUCKET = 25_000
+"""Persons whose rows K2 holds at once."""
+
+FEED_LAG_MONTHS = 6
+"""Months of flux after which 98 to 99 % of care has arrived (SNDS documentation): sets an unstated horizon of DCIR."""
+
+MEDICINES = files("eventlogs.snds") / "medicines.csv"
+"""CIP13 → ATC and tablets in a box, for the ATC that a definition may name; vintage 2017."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a build did: rows in and out with the reason of each drop, and what was absent."""
+
+    counts: Mapping[str, int]
+    absent_columns: tuple[str, ...]
+    absent_tables: tuple[str, ...]
+    synthetic: bool
+    cutoff: Mapping[str, date]
+
+
+def medicines() -> pl.DataFrame:
+    """Return the medicines table: ``cip13``, ``atc``, ``units`` (tablets in a box)."""
+    return pl.read_csv(MEDICINES.read_bytes(), separator=";", schema_overrides={"cip13": pl.String})
+
+
+def build(folder: Path, rules: ActivityRules, out: Path, work: Path, progress: Progress = silent) -> Report:
+    """Read an extract and write ``out/events``, ``out/withdrawn``, ``out/patients.parquet``, ``out/horizons.parquet``.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The extract.
+    rules : ActivityRules
+        Of the definition.
+    out : pathlib.Path
+        An existing folder.
+    work : pathlib.Path
+        An existing folder for intermediate rows; the caller removes it.
+    progress : callable
+        Told of each step.
+
+    Raises
+    ------
+    ExtractError
+        Something is missing or can't be read; one sentence.
+    """
+    extract = Extract.open(folder, work)
+    absent = extract.check()
+    pairs = identity.registry(extract)
+    people = _with_deprivation(identity.persons(pairs), folder)
+    links = identity.pair_to_person(pairs, people)
+    build_ = _Build(extract, rules, people, links, out, work)
+    counts = build_.run(progress)
+    horizons = _horizons(extract)
+    horizons.write_parquet(out / "horizons.parquet")
+    return Report(
+        counts=counts,
+        absent_columns=tuple(absent),
+        absent_tables=tuple(name for name in attach_tables() if not extract.has(name)),
+        synthetic=extract.synthetic,
+        cutoff={row["source"]: row["observed_until"].date() for row in horizons.to_dicts()},
+    )
+
+
+def attach_tables() -> list[str]:
+    """Return the families that the build reads."""
+    from eventlogs.snds.schema import tables
+
+    return list(tables())
+
+
+@dataclass
+class _Build:
+    """One build under way: the tables that K1 asks for, by name, and the pieces that K2 leaves."""
+
+    extract: Extract
+    rules: ActivityRules
+    people: pl.DataFrame
+    links: pl.DataFrame
+    out: Path
+    work: Path
+
+    def run(self, progress: Progress) -> dict[str, int]:
+        self.codes = attach.code_lists(self.rules, medicines())
+        counts: Counter[str] = Counter(self._dropped())
+        engine = Local(self.work / "rows", self.people.height, -(-self.people.height // PERSONS_PER_BUCKET))
+
+        def k2(rows: pl.DataFrame, bucket: int) -> None:
+            counts.update(self._bucket(rows, bucket))
+
+        engine.run([*self._hospital_slices(), *self._claim_slices()], k2, progress)
+        self._gather_patients()
+        return {"persons": self.people.height, **counts}
+
+    def _table(
+        self, year: str | None, months: list[date] | None, links: pl.DataFrame, name: str
+    ) -> nw.LazyFrame[Any]:
+        if name.startswith("codes."):
+            frame = self.codes[name.removeprefix("codes.")].lazy()
+        elif name == "pairs":
+            frame = links.lazy()
+        elif name == "pseudonyms":
+            frame = identity.pseudonym_to_person(links).lazy()
+        elif name.startswith("ER_") and months is not None:
+            frame = self.extract.scan(name).filter(pl.col("FLX_DIS_DTD").is_in(months))
+        else:
+            frame = self.extract.scan(name, year)
+        return nw.from_native(frame)
+
+    def _hospital_slices(self) -> list[Slice]:
+        slices = [
+            Slice(
+                f"PMSI MCO {year}",
+                partial(attach.stay_rows, partial(self._table, year, None, self.links), self.rules),
+            )
+            for year in self.extract.years("T_MCOaaB")
+        ]
+        if self.rules.diagnosis and self.extract.has("IR_IMB_R"):
+            slices.append(
+                Slice(
+                    "IR_IMB_R",
+                    partial(attach.ald_rows, partial(self._table, None, None, self.links), self.rules),
+                )
+            )
+        return slices
+
+    def _claim_slices(self) -> Iterator[Slice]:
+        for months in self._months():
+            name = f"DCIR {months[0]:%Y-%m} to {months[-1]:%Y-%m}"
+            yield Slice(name, partial(attach.claim_rows, partial(self._table, None, months, self.links)))
+
+    def _months(self) -> Iterator[list[date]]:
+        """Yield runs of flux months that hold about `LINES_PER_SLICE` lines."""
+        sizes = (
+            self.extract.scan("ER_PRS_F")
+            .group_by("FLX_DIS_DTD")
+            .len()
+            .filter(pl.col("FLX_DIS_DTD").is_not_null())
+            .sort("FLX_DIS_DTD")
+            .collect()
+        )
+        number = (sizes["len"].cum_sum() - 1) // LINES_PER_SLICE
+        for part in sizes.with_columns(number.alias("slice")).partition_by("slice", maintain_order=True):
+            yield part["FLX_DIS_DTD"].to_list()
+
+    def _dropped(self) -> dict[str, int]:
+        """Count, by reason, the lines and stays that K1's filters leave out."""
+        t = partial(self._table, None, None, self.links)
+        lines = t("ER_PRS_F").select(
+            nw.len().alias("lines_read"),
+            *((~keep).sum().alias(f"lines_{reason}") for reason, keep in attach.line_filters().items()),
+        )
+        unknown = (
+            t("ER_PRS_F")
+            .join(t("pairs"), on=identity.PAIR, how="anti")
+            .select(nw.len().alias("lines_unknown_person"))
+        )
+        stays = [self._dropped_stays(year) for year in self.extract.years("T_MCOaaB")]
+        total = pl.concat(stays).sum()
+        return {**_one_row(lines), **_one_row(unknown), **{k: int(v) for k, v in total.to_dicts()[0].items()}}
+
+    def _dropped_stays(self, year: str) -> pl.DataFrame:
+        t = partial(self._table, year, None, self.links)
+        chained = t("T_MCOaaB").join(t("T_MCOaaC"), on=attach.STAY_KEY, how="inner")
+        reasons = ((~keep).sum().alias(f"stays_{reason}") for reason, keep in attach.stay_filters().items())
+        frame: pl.DataFrame = (
+            chained.select(nw.len().alias("stays_read"), *reasons).collect("polars").to_native()
+        )
+        return frame.cast(pl.Int64)
+
+    def _bucket(self, rows: pl.DataFrame, bucket: int) -> Mapping[str, int]:
+        attached = rows if rows.width else pl.DataFrame(schema=attach.ROW)
+        built = patient.build(attached, self.people.join(attached, on="person", how="semi"), self.rules)
+        for name, frame in (
+            ("events", built.events),
+            ("withdrawn", built.withdrawn),
+            ("patients", built.patients),
+        ):
+            folder = (self.work if name == "patients" else self.out) / name
+            folder.mkdir(exist_ok=True)
+            frame.write_parquet(folder / f"part-{bucket:05}.parquet")
+        return built.counts
+
+    def _gather_patients(self) -> None:
+        pl.read_parquet(self.work / "patients" / "*.parquet").write_parquet(self.out / "patients.parquet")
+
+
+def _one_row(frame: nw.LazyFrame[Any]) -> dict[str, int]:
+    return {
+        name: int(value or 0) for name, value in frame.collect("polars").to_native().to_dicts()[0].items()
+    }
+
+
+def _with_deprivation(people: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """Join ``deprivation.csv`` (commune; quintile) where the extract has one: the index has no table in the SNDS."""
+    path = folder / "deprivation.csv"
+    if not path.is_file():
+        return people.with_columns(deprivation=pl.lit(None, dtype=pl.Int8))
+    try:
+        table = pl.read_csv(path, separator=";", schema_overrides={"commune": pl.String, "quintile": pl.Int8})
+        quintiles = table.select("commune", deprivation="quintile").unique(
+            "commune", keep="first", maintain_order=True
+        )
+    except pl.exceptions.PolarsError as error:
+        raise ExtractError(
+            f"{path.name} can't be read; write two columns, commune;quintile (1 to 5)"
+        ) from error
+    return people.join(quintiles, on="commune", how="left", maintain_order="left")
+
+
+def _horizons(extract: Extract) -> pl.DataFrame:
+    """Return until when each source is complete: as stated, else from the last flux month and the last PMSI year."""
+    rows = {
+        "patient_id": None,
+        "source": ["dcir", "pmsi"],
+        "observed_until": [_dcir_horizon(extract), _pmsi_horizon(extract)],
+    }
+    return conform(pl.DataFrame(rows), HORIZON_COLUMNS, "horizons")
+
+
+def _dcir_horizon(extract: Extract) -> date:
+    if stated := extract.cutoff("dcir"):
+        return stated
+    last = extract.scan("ER_PRS_F").select(
+        pl.col("FLX_DIS_DTD").max().dt.month_start().dt.offset_by(f"-{FEED_LAG_MONTHS}mo")
+    )
+    return _day(last, "ER_PRS_F has no FLX_DIS_DTD at all; give [cutoff] dcir in extract.toml")
+
+
+def _pmsi_horizon(extract: Extract) -> date:
+    if stated := extract.cutoff("pmsi"):
+        return stated
+    years = [int(year) for year in extract.years("T_MCOaaB") if year]
+    if years:
+        return date(2000 + max(years), 12, 31)
+    last = extract.scan("T_MCOaaC").select(pl.col("SOR_DAT").max())
+    return _day(last, "T_MCOaaC has no SOR_DAT at all; give [cutoff] pmsi in extract.toml")
+
+
+def _day(frame: pl.LazyFrame, otherwise: str) -> date:
+    value = frame.collect().item()
+    if not isinstance(value, date):
+        raise ExtractError(otherwise)
+    return value

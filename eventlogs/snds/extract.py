@@ -1,0 +1,313 @@
+"""An extract folder: where each table is, and how it is read, lazily and typed."""
+
+from __future__ import annotations
+
+import codecs
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from filecmp import cmp
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from eventlogs.errors import ExtractError
+from eventlogs.snds import schema
+
+SUFFIXES = (".csv", ".parquet")
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Extract:
+    """A folder with one entry per SNDS table.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Searched recursively; entries are named as their table, with a literal year, ``aa`` or ``aa_nn``.
+    found : mapping of (family, year) to tuple of pathlib.Path
+        Files of each table.
+    settings : mapping
+        Content of ``extract.toml``: ``columns`` (canonical name → name here), ``cutoff`` (source → last
+        complete day of care), ``synthetic``.
+    work : pathlib.Path
+        A folder for what must be rewritten before it can be read (Latin-1 text).
+    """
+
+    folder: Path
+    found: Mapping[tuple[str, str], tuple[Path, ...]]
+    settings: Mapping[str, object]
+    work: Path
+
+    @classmethod
+    def open(cls, folder: Path, work: Path) -> Extract:
+        """Find the tables of `folder`.
+
+        Raises
+        ------
+        ExtractError
+            The folder is missing or has no known table, a table is there twice, or a required one is absent.
+        """
+        if not folder.is_dir():
+            raise ExtractError(f"{folder} is not a folder; give the folder that holds the SNDS tables")
+        extract = cls(folder, _find(folder), _settings(folder), work)
+        missing = [
+            name for name, table in schema.tables().items() if table.required and not extract.years(name)
+        ]
+        if missing:
+            raise ExtractError(
+                f"{folder} has no table {', '.join(missing)}; "
+                f"found {', '.join(sorted({name for name, _ in extract.found})) or 'no SNDS table'}; "
+                "add a file or folder of that name (.parquet or .csv)"
+            )
+        return extract
+
+    def years(self, name: str) -> list[str]:
+        """Return the years under which a table is there (``[""]`` when it carries none)."""
+        return sorted(year for family, year in self.found if family == name)
+
+    def has(self, name: str) -> bool:
+        """Tell whether the table is there."""
+        return bool(self.years(name))
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether ``extract.toml`` says that the data are synthetic."""
+        return bool(self.settings.get("synthetic", False))
+
+    def cutoff(self, source: str) -> date | None:
+        """Return the last complete day of care that ``extract.toml`` states for a source."""
+        stated = self.settings.get("cutoff", {})
+        value = stated.get(source, stated.get("all")) if isinstance(stated, dict) else None
+        return value.date() if isinstance(value, datetime) else value
+
+    def scan(self, name: str, year: str | None = None) -> pl.LazyFrame:
+        """Return a table, typed, with all the columns that the schema knows (absent ones null).
+
+        Parameters
+        ----------
+        name : str
+            Family name.
+        year : str, optional
+            One year only; default all, one after the other.
+        """
+        years = self.years(name) if year is None else [year]
+        pieces = [self._typed(name, path) for y in years for path in self._readable.get((name, y), ())]
+        return pl.concat(pieces) if pieces else _empty(schema.tables()[name])
+
+    @cached_property
+    def _readable(self) -> dict[tuple[str, str], tuple[Path, ...]]:
+        return {
+            key: tuple(_as_utf8(path, self.work) if path.suffix.lower() == ".csv" else path for path in paths)
+            for key, paths in self.found.items()
+        }
+
+    def _typed(self, name: str, path: Path) -> pl.LazyFrame:
+        table = schema.tables()[name]
+        raw, names = _raw(path), self._names(name, path)
+        dtypes = raw.collect_schema()
+        return raw.rename({there: column for column, there in names.items()}, strict=False).select(
+            schema.typed(column, kind, dtypes[names[column]])
+            if column in names
+            else pl.lit(None, dtype=schema.DTYPES[kind]).alias(column)
+            for column, kind in table.columns.items()
+        )
+
+    def _names(self, name: str, path: Path) -> dict[str, str]:
+        """Return the name in the file of each column that is there."""
+        present = set(_columns(path))
+        renamed = self.settings.get("columns", {})
+        renamed = renamed if isinstance(renamed, dict) else {}
+        names = {}
+        for column in schema.tables()[name].columns:
+            for candidate in (renamed.get(column, column), *schema.aliases().get(column, ())):
+                if candidate in present:
+                    names[column] = candidate
+                    break
+        return names
+
+    def check(self) -> list[str]:
+        """Look at every table's columns and values.
+
+        Returns
+        -------
+        list of str
+            Optional columns that are absent, as ``TABLE.COLUMN``.
+
+        Raises
+        ------
+        ExtractError
+            A file can't be read, a mandatory column is absent, a table is empty, or a value of a date or a
+            number can't be read.
+        """
+        absent: list[str] = []
+        for name, paths in self._tables():
+            for path in paths:
+                absent += self._check_file(name, path)
+        for name, table in schema.tables().items():
+            if table.required and self.scan(name).select(pl.len()).collect().item() == 0:
+                raise ExtractError(f"{name} has no row; an extract needs at least one, check the export")
+        return sorted(set(absent))
+
+    def _tables(self) -> Iterator[tuple[str, tuple[Path, ...]]]:
+        for (name, _), paths in sorted(self._readable.items()):
+            yield name, paths
+
+    def _check_file(self, name: str, path: Path) -> list[str]:
+        table, names = schema.tables()[name], self._names(name, path)
+        for column in table.mandatory:
+            if column not in names:
+                raise ExtractError(
+                    f"{path.name} has no column {column}, which {name} needs; "
+                    f"found {', '.join(_columns(path)[:8])}…; "
+                    "add it, or say its name in extract.toml [columns]"
+                )
+        self._check_values(table, path, names)
+        return [f"{name}.{column}" for column in table.columns if column not in names]
+
+    def _check_values(self, table: schema.Table, path: Path, names: Mapping[str, str]) -> None:
+        dtypes = _raw(path).collect_schema()
+        doubtful = {
+            column: kind
+            for column, kind in table.columns.items()
+            if kind != "text" and column in names and dtypes[names[column]] == pl.String
+        }
+        if not doubtful:
+            return
+        raw = _raw(path).select(pl.col(names[column]).alias(column) for column in doubtful)
+        counts = _collect(raw.select(schema.unreadable(c, kind) for c, kind in doubtful.items()), path)
+        for column, kind in doubtful.items():
+            if counts[column].item():
+                raise ExtractError(
+                    f"{path.name} has {counts[column].item()} values of {column} that are no {kind} "
+                    f"(shaped like '{_shape(raw, column, kind)}'); write dates as JJ/MM/AAAA or AAAA-MM-JJ "
+                    "and numbers with digits only"
+                )
+
+
+def _find(folder: Path) -> dict[tuple[str, str], tuple[Path, ...]]:
+    found: dict[tuple[str, str], tuple[Path, ...]] = {}
+    where: dict[tuple[str, str], Path] = {}
+    for entry in _entries(folder):
+        key = schema.family(entry.stem if entry.is_file() else entry.name)
+        if key is None:
+            continue
+        if key in where:
+            _refuse_other_content(where[key], entry, folder)
+            continue
+        where[key] = entry
+        found[key] = (entry,) if entry.is_file() else _parts(entry)
+    return found
+
+
+def _refuse_other_content(first: Path, second: Path, folder: Path) -> None:
+    """Accept a second copy of a table only if it is the same file, byte for byte."""
+    if not (first.is_file() and second.is_file() and cmp(first, second, shallow=False)):
+        raise ExtractError(
+            f"table {second.stem} is there twice with different content, as {first.relative_to(folder)} and "
+            f"{second.relative_to(folder)}; keep one"
+        )
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """Yield table files and table folders, without looking inside the latter."""
+    for entry in sorted(folder.iterdir()):
+        if entry.is_dir() and not schema.family(entry.name):
+            yield from _entries(entry)
+        elif entry.is_dir() or entry.suffix.lower() in SUFFIXES:
+            yield entry
+
+
+def _parts(folder: Path) -> tuple[Path, ...]:
+    parts = tuple(sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES))
+    if not parts:
+        raise ExtractError(
+            f"{folder.name} is a folder without .parquet or .csv files; put the table's files in it"
+        )
+    return parts
+
+
+def _settings(folder: Path) -> dict[str, object]:
+    path = folder / "extract.toml"
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ExtractError(f"{path} is not valid TOML: {error}; mend that line") from error
+
+
+def _raw(path: Path) -> pl.LazyFrame:
+    if path.suffix.lower() == ".csv":
+        return pl.scan_csv(path, separator=_separator(path), infer_schema=False)
+    return pl.scan_parquet(path)
+
+
+def _columns(path: Path) -> list[str]:
+    try:
+        return _raw(path).collect_schema().names()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ExtractError(_cannot_read(path)) from error
+
+
+def _collect(frame: pl.LazyFrame, path: Path) -> pl.DataFrame:
+    try:
+        return frame.collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ExtractError(_cannot_read(path)) from error
+
+
+def _cannot_read(path: Path) -> str:
+    kind = "Parquet" if path.suffix.lower() == ".parquet" else "CSV"
+    return f"{path.name} can't be read as {kind}: it is empty, truncated or damaged; export it again"
+
+
+def _separator(path: Path) -> str:
+    with path.open("rb") as file:
+        header = file.readline()
+    return max(";,\t|", key=lambda mark: header.count(mark.encode()))
+
+
+def _as_utf8(path: Path, work: Path) -> Path:
+    """Return the file itself if it is UTF-8, else a copy rewritten from Latin-1 in the work folder."""
+    if _is_utf8(path):
+        return path
+    copy = work / "utf8" / f"{abs(hash(path))}-{path.name}"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        path.open(encoding="latin-1", newline="") as old,
+        copy.open("w", encoding="utf-8", newline="") as new,
+    ):
+        while piece := old.read(CHUNK):
+            new.write(piece)
+    return copy
+
+
+def _is_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as file:
+        try:
+            while piece := file.read(CHUNK):
+                decoder.decode(piece)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def _shape(raw: pl.LazyFrame, column: str, kind: schema.Kind) -> str:
+    """Return the shape of one unreadable value, letters and digits masked."""
+    value = raw.filter(pl.col(column).is_not_null()).filter(
+        schema.typed(column, kind, pl.String()).is_null() & (pl.col(column).str.strip_chars() != "")
+    )
+    masked = value.select(
+        pl.col(column).str.replace_all(r"\d", "9").str.replace_all(r"[A-Za-zÀ-ÿ]", "a").str.head(20)
+    )
+    return str(masked.head(1).collect().item(0, 0))
+
+
+def _empty(table: schema.Table) -> pl.LazyFrame:
+    return pl.LazyFrame(schema={column: schema.DTYPES[kind] for column, kind in table.columns.items()})

@@ -1,0 +1,130 @@
+"""What the readers know of SNDS tables, as data (``schema.toml``), and how a raw column becomes typed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import polars as pl
+
+Kind = Literal["text", "int", "date"]
+
+DTYPES: dict[Kind, pl.DataType] = {"text": pl.String(), "int": pl.Int64(), "date": pl.Date()}
+
+DATE_FORMATS: tuple[tuple[str, str, int], ...] = (
+    (r"^\d{4}-\d{2}-\d{2}", "%Y-%m-%d", 10),
+    (r"^\d{2}/\d{2}/\d{4}", "%d/%m/%Y", 10),
+    (r"^\d{8}$", "%d%m%Y", 8),
+    (r"^\d{2}[A-Za-z]{3}\d{4}", "%d%b%Y", 9),
+)
+"""Shapes in which SNDS exports write a date: pattern, format, characters read."""
+
+NULL_YEAR = 1600
+"""Year written for a missing date (01/01/1600): read as null (Santé publique France, SNDS guide of 2020)."""
+
+FLUX = ("FLX_DIS_DTD", "FLX_TRT_DTD")
+"""Dates of the flux: always filled, read as they are so that a filter on them skips row groups."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its family name, its source, and its columns."""
+
+    name: str
+    source: str
+    required: bool
+    mandatory: tuple[str, ...]
+    columns: Mapping[str, Kind]
+
+
+@cache
+def _document() -> dict[str, object]:
+    return tomllib.loads((files("eventlogs.snds") / "schema.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def tables() -> dict[str, Table]:
+    """Return the known tables by family name (``ER_PRS_F``, ``T_MCOaaB``)."""
+    found = _document()["tables"]
+    assert isinstance(found, dict)
+    return {name: _table(name, entry) for name, entry in found.items()}
+
+
+@cache
+def aliases() -> dict[str, list[str]]:
+    """Return other names of identifier columns, by canonical name."""
+    found = _document()["aliases"]
+    assert isinstance(found, dict)
+    return found
+
+
+def _table(name: str, entry: Mapping[str, list[str]]) -> Table:
+    kinds: tuple[Kind, ...] = ("text", "int", "date")
+    return Table(
+        name=name,
+        source=str(entry["source"]),
+        required=bool(entry.get("required", False)),
+        mandatory=tuple(entry["mandatory"]),
+        columns={column: kind for kind in kinds for column in entry[kind]},
+    )
+
+
+FAMILY = re.compile(r"^T_MCO(\d{2}|aa)(?:_(?:\d{2}|nn))?(B|C|A|D|UM)$", re.IGNORECASE)
+ARCHIVE = re.compile(r"^(ER_[A-Z]{3}_F)_(20\d{2})$", re.IGNORECASE)
+
+
+def family(name: str) -> tuple[str, str] | None:
+    """Return (family, year) of a file or folder name, or None if the readers don't know it.
+
+    ``T_MCO21B`` → (``T_MCOaaB``, ``21``); ``ER_PRS_F_2019`` → (``ER_PRS_F``, ``2019``);
+    ``IR_BEN_R`` → (``IR_BEN_R``, ``""``).
+    """
+    if match := FAMILY.match(name):
+        year = match[1] if match[1].isdigit() else ""
+        return f"T_MCOaa{match[2].upper()}", year
+    if match := ARCHIVE.match(name):
+        return (match[1].upper(), match[2]) if match[1].upper() in tables() else None
+    return (name.upper(), "") if name.upper() in tables() else None
+
+
+def typed(column: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
+    """Return the expression that reads a raw column of type `dtype` as `kind`; what can't be read is null."""
+    raw = pl.col(column)
+    if kind == "date" and dtype == pl.Date and column in FLUX:
+        return raw
+    if kind == "date":
+        return _date(_raw_date(_text(raw)) if dtype == pl.String else raw).alias(column)
+    if kind == "int":
+        number = _text(raw).cast(pl.Float64, strict=False) if dtype == pl.String else raw
+        return number.cast(pl.Int64, strict=False).alias(column)
+    return _text(raw.cast(pl.Int64).cast(pl.String) if dtype.is_float() else raw.cast(pl.String)).alias(
+        column
+    )
+
+
+def unreadable(column: str, kind: Kind) -> pl.Expr:
+    """Return how many values of a raw text column are there and can't be read as `kind`."""
+    read = _raw_date(_text(pl.col(column))) if kind == "date" else typed(column, kind, pl.String())
+    return (_text(pl.col(column)).is_not_null() & read.is_null()).sum().alias(column)
+
+
+def _text(raw: pl.Expr) -> pl.Expr:
+    stripped = raw.str.strip_chars()
+    return pl.when(stripped != "").then(stripped)
+
+
+def _raw_date(text: pl.Expr) -> pl.Expr:
+    return pl.coalesce(
+        pl.when(text.str.contains(pattern)).then(text.str.head(width).str.to_date(form, strict=False))
+        for pattern, form, width in DATE_FORMATS
+    )
+
+
+def _date(value: pl.Expr) -> pl.Expr:
+    day = value.cast(pl.Date)
+    return pl.when(day.dt.year() > NULL_YEAR).then(day)
