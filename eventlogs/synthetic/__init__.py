@@ -1,0 +1,133 @@
+"""Synthetic SNDS extracts with planted truth.
+
+Nobody in them exists: people, centres, communes and pseudonyms are drawn from a seed. `parameters` says where each number
+comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, get_args
+
+import polars as pl
+
+from eventlogs.errors import InputError, did_you_mean
+
+from .extract import Chunk, build_chunk, land_stream
+from .parameters import Calendar
+from .people import Land, draw_land, hotspot_candidates, population
+from .write import FileFormat, GrowingFiles, TableFolder, replacing
+
+__all__ = ["CANCERS", "synthesise"]
+
+CANCERS = ("breast",)
+Progress = Callable[[int, int], None]
+EXTRACT_TOML = """synthetic = true
+seed = {seed}
+[cutoff]            # data are complete until (care dates)
+dcir = 2023-12-31
+pmsi = 2023-12-31
+"""
+
+
+def synthesise(
+    out: Path,
+    *,
+    patients: int = 2000,
+    seed: int = 7,
+    cancer: str = "breast",
+    file_format: FileFormat = "parquet",
+    quirks: Literal["all", "none"] = "all",
+    hotspots: int = 8,
+    chunk_patients: int = 25_000,
+    progress: Progress | None = None,
+) -> None:
+    """Write a synthetic SNDS-style extract with its truth.
+
+    The same arguments give the same content. Index dates go from 2019 to 2022, follow-up ends on 2023-12-31.
+
+    Parameters
+    ----------
+    out : Path
+        Folder to create. An earlier synthetic extract there is replaced, once the new one is complete.
+    patients : int
+        Patients with breast cancer; one in ten more beneficiaries have none (with `quirks`).
+    seed : int
+        0 or more.
+    cancer : str
+        One of `CANCERS`.
+    file_format : {"parquet", "csv"}
+        Parquet is typed; CSV has ``;``, UTF-8, and dates written dd/mm/YYYY.
+    quirks : {"all", "none"}
+        Plant the traps of real extracts, or write clean tables.
+    hotspots : int
+        Départements where every breakdown is more frequent.
+    chunk_patients : int
+        Patients held in memory at once. With more patients than this, each table is a folder of files.
+    progress : callable, optional
+        Called after each chunk with patients done and patients in all.
+
+    Raises
+    ------
+    InputError
+        An argument can't be used, or `out` holds something else.
+    """
+    out = Path(out)
+    _check(patients, seed, chunk_patients)
+    _check_choice("cancer", cancer, CANCERS)
+    _check_choice("file_format", file_format, get_args(FileFormat))
+    _check_choice("quirks", quirks, ("all", "none"))
+    land = _land(seed, hotspots)
+    chunks = _chunks(patients, chunk_patients, seed, planted=quirks == "all")
+    with replacing(out) as folder, GrowingFiles(folder / "truth") as truth:
+        tables = TableFolder(folder, file_format, many_chunks=len(chunks) > 1)
+        for chunk in chunks:
+            _write_chunk(chunk, land, tables, truth)
+            if progress is not None:
+                progress(chunk.start + chunk.patients, patients)
+        truth.write("hotspots", land.territories.select("territory", "hotspot"))
+        _deprivation(land).write_csv(folder / "deprivation.csv", separator=";")
+        (folder / "extract.toml").write_text(EXTRACT_TOML.format(seed=seed), encoding="utf-8")
+
+
+def _write_chunk(chunk: Chunk, land: Land, tables: TableFolder, truth: GrowingFiles) -> None:
+    snds, planted = build_chunk(chunk, land, Calendar())
+    for name, table in snds.items():
+        tables.write(name, table, chunk.number)
+    for name, table in planted.items():
+        truth.write(name, table)
+
+
+def _chunks(patients: int, size: int, seed: int, *, planted: bool) -> list[Chunk]:
+    return [
+        Chunk(number, start, min(size, patients - start), seed, planted)
+        for number, start in enumerate(range(0, patients, size))
+    ]
+
+
+def _land(seed: int, hotspots: int) -> Land:
+    most = hotspot_candidates(population()).size
+    if not 0 <= hotspots <= most:
+        raise InputError(f"hotspots is {hotspots}; give a number from 0 to {most}")
+    return draw_land(land_stream(seed), hotspots)
+
+
+def _deprivation(land: Land) -> pl.DataFrame:
+    """Quintile of each commune where the index has a value."""
+    return land.communes.filter(pl.col("quintile").is_not_null()).select("commune", "quintile")
+
+
+def _check(patients: int, seed: int, chunk_patients: int) -> None:
+    for name, value, least in (
+        ("patients", patients, 1),
+        ("seed", seed, 0),
+        ("chunk_patients", chunk_patients, 1),
+    ):
+        if value < least:
+            raise InputError(f"{name} is {value}; give {least} or more")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"unknown {name} '{value}'{did_you_mean(value, choices)}")

@@ -1,0 +1,160 @@
+"""True events -> rows of SNDS tables, still carrying the hidden columns that truth needs (`event`, `stay`, `person`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from . import parameters as p
+from .events import spread
+from .people import Floats, Ints
+
+LINE_SCHEMA: dict[str, type[pl.DataType]] = {
+    "event": pl.Int64,
+    "person": pl.Int64,
+    "day": pl.Int64,
+    "nature": pl.Int64,
+    "specialty": pl.Int64,
+    "ccam": pl.String,
+    "supplement": pl.String,
+    "cip": pl.Int64,
+    "ucd": pl.String,
+    "quantity": pl.Int64,
+    "boxes": pl.Int64,
+    "facility": pl.Int64,
+    "lag": pl.Int64,
+    "taa": pl.Int64,
+    "qualifier": pl.Int64,
+    "provider_qualifier": pl.Int64,
+    "majoration": pl.Int64,
+    "affiliation": pl.Int64,
+    "base_nature": pl.Int64,
+    "blank": pl.Int64,
+}
+"""One row of ER_PRS_F with the content of its affinée rows. `event` is the event that the line bills (null for lines that a
+reader must not count); `lag` is in months from care to flux; `blank` is 1 for a null care date and 2 for 1600-01-01."""
+
+STAY_SCHEMA: dict[str, type[pl.DataType]] = {
+    "stay": pl.Int64,
+    "person": pl.Int64,
+    "entry": pl.Int64,
+    "exit": pl.Int64,
+    "facility": pl.Int64,
+    "ghm": pl.String,
+    "dp": pl.String,
+    "dr": pl.String,
+    "das": pl.String,
+    "sessions": pl.Int64,
+    "died": pl.Boolean,
+    "sej_typ": pl.String,
+    "return_code": pl.String,
+    "bad_pseudonym": pl.Boolean,
+    "das_in_unit": pl.Boolean,
+}
+"""One PMSI stay. `return_code` names the chaining variable in error (null: none)."""
+
+ACT_SCHEMA: dict[str, type[pl.DataType]] = {
+    "stay": pl.Int64,
+    "code": pl.String,
+    "delay": pl.Int64,
+    "activity_code": pl.String,
+}
+"""One act of a stay; `delay` in days from entry."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What the claims of a chunk hold before they take the shape of SNDS tables."""
+
+    lines: pl.DataFrame
+    stays: pl.DataFrame
+    acts: pl.DataFrame
+
+
+def claims_of(
+    events: pl.DataFrame, people: pl.DataFrame, rng: np.random.Generator, calendar: p.Calendar, lags: Floats
+) -> Claims:
+    """Bill every event, add care that is not on the list, and report stays."""
+    stays = _stays(events, people)
+    parts = [_billed(events), _private_stay_lines(stays), _noise(rng, people, calendar)]
+    lines = pl.concat([pl.DataFrame(schema=LINE_SCHEMA), *parts], how="diagonal").with_columns(
+        pl.col("quantity").fill_null(1), pl.col("boxes").fill_null(1), pl.col("blank").fill_null(0)
+    )
+    lag = rng.choice(np.arange(1, lags.size + 1), lines.height, p=lags)
+    return Claims(lines.with_columns(lag=pl.Series(lag, dtype=pl.Int64)), stays, _acts(events))
+
+
+def _billed(events: pl.DataFrame) -> pl.DataFrame:
+    system = pl.col("code_system")
+    return events.filter(pl.col("nature").is_not_null()).select(
+        "event", "person", "day", "nature", "specialty", "supplement", "facility",
+        ccam=pl.when(system == "CCAM").then(pl.col("code")),
+        cip=pl.when(system == "CIP13").then(pl.col("code")).cast(pl.Int64),
+        ucd=pl.when(system == "UCD").then(pl.col("code")),
+        boxes=pl.col("quantity").fill_null(1),
+    )  # fmt: skip
+
+
+def _private_stay_lines(stays: pl.DataFrame) -> pl.DataFrame:
+    """The hospital bill (GHS) of private stays: no event."""
+    private = pl.col("facility") % p.FACILITY_SLOTS >= p.FACILITY_SLOTS // 2
+    return stays.filter(private).select(
+        "person", "facility", day=pl.col("entry"), nature=pl.lit(p.GHS, dtype=pl.Int64)
+    )
+
+
+def _noise(rng: np.random.Generator, people: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
+    """Pharmacy, biology, nursing, dental care, other specialists: from 18 months before to the end."""
+    start = people["index_day"].to_numpy() - 540
+    duration = np.minimum(people["last_day"].to_numpy(), calendar.end) - start
+    person, _ = spread(rng.poisson(p.NOISE_LINES_PER_YEAR * duration / 365.25))
+    nature = rng.choice(p.NOISE_NATURES, person.size, p=p.NOISE_NATURE_SHARES)
+    specialty = rng.choice(p.NOISE_SPECIALTIES, person.size)
+    cip = rng.choice(np.array(p.UNRELATED_CIP13, dtype=np.int64), person.size)
+    frame = pl.DataFrame(
+        {"person": person, "day": start[person] + (rng.random(person.size) * (duration[person] + 1)).astype(np.int64),
+         "nature": nature, "specialty": specialty, "cip": cip}
+    )  # fmt: skip
+    return frame.with_columns(
+        specialty=pl.when(pl.col("nature") == 1112).then(pl.col("specialty")),
+        cip=pl.when(pl.col("nature") == p.PHARMACY).then(pl.col("cip")),
+    )
+
+
+def _stays(events: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+    """One row for each stay: séances that share a key make one stay with as many sessions."""
+    first = [pl.col(name).first() for name in ("person", "facility", "ghm", "dp", "dr", "das")]
+    stays = (
+        events.filter(pl.col("stay").is_not_null())
+        .group_by("stay", maintain_order=True)
+        .agg(
+            *first, entry=pl.col("entry").min(), exit=pl.col("exit").max(), sessions=pl.col("day").n_unique()
+        )
+    )
+    seance = pl.col("ghm").str.starts_with("28")
+    death = people["death_day"][stays["person"]]
+    return stays.with_columns(
+        sessions=pl.when(seance).then(pl.col("sessions").cast(pl.Int64)).otherwise(0),
+        died=~seance & (pl.col("exit") == death),
+        sej_typ=pl.lit(None, dtype=pl.String),
+        return_code=pl.lit(None, dtype=pl.String),
+        bad_pseudonym=pl.lit(False),
+        das_in_unit=pl.lit(False),
+    ).select(pl.col(name).cast(dtype) for name, dtype in STAY_SCHEMA.items())
+
+
+def _acts(events: pl.DataFrame) -> pl.DataFrame:
+    """Acts of stays; the anaesthetist's row (activity 4) repeats the surgeon's code."""
+    acts = events.filter(pl.col("hospital_act") & pl.col("stay").is_not_null()).select(
+        "stay", "code", delay=pl.col("day") - pl.col("entry"), activity_code=pl.lit("1")
+    )
+    surgery = pl.col("code").str.starts_with("QEFA")
+    return pl.concat([acts, acts.filter(surgery).with_columns(activity_code=pl.lit("4"))])
+
+
+def flux_day(day: Ints, lag_months: Ints) -> Ints:
+    """First day of the flux month `lag_months` after the month of care."""
+    month = day.astype("datetime64[D]").astype("datetime64[M]") + lag_months
+    return month.astype("datetime64[D]").astype(np.int64)
