@@ -13,7 +13,7 @@ are taken by start, then by rank, so what comes first inside a day is the log's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -79,13 +79,16 @@ class BreakdownResults:
         is broken, else the last one.
     episodes : polars.DataFrame
         `RESULT_COLUMNS`, one row an episode (each supply of an interruption opens one).
+    followed : polars.DataFrame
+        ``patient_id``, ``followed_until``: the patient's horizon; for the dead, that of the sources.
     labels : mapping
         Label by breakdown and language.
     """
 
     frame: pl.DataFrame = field(repr=False)
     episodes: pl.DataFrame = field(repr=False)
-    labels: dict[str, dict[Language, str]] = field(repr=False)
+    followed: pl.DataFrame = field(repr=False)
+    labels: Mapping[str, Mapping[Language, str]] = field(repr=False)
 
     def summary(self) -> pl.DataFrame:
         """Return counts of patients: ``breakdown``, ``n_patients``, ``kept``, ``broken``, ``excused``, ``undecidable``.
@@ -135,13 +138,18 @@ def evaluate(log: EventLog, pathway: Pathway, *, silence_lag_days: int = 0) -> B
     >>> results = evaluate(log, load("breast_cancer"))          # doctest: +SKIP
     >>> results.summary()                                       # doctest: +SKIP
     """
-    resolved = [
-        resolve(expectations(log, item), log, item, silence_lag_days=silence_lag_days)
-        for item in pathway.breakdowns.values()
-    ]
+    observed = horizons(log)
+    resolved = []
+    for item in pathway.breakdowns.values():
+        stream = _stream(log, item)
+        resolved.append(_resolve(_expect(stream, item), stream, observed, silence_lag_days))
     episodes = pl.concat([pl.DataFrame(schema=RESULT_COLUMNS), *resolved])
-    labels = {item.id: dict(item.label) for item in pathway.breakdowns.values()}
-    return BreakdownResults(frame=_per_patient(episodes), episodes=episodes, labels=labels)  # type: ignore[arg-type]
+    return BreakdownResults(
+        frame=_per_patient(episodes),
+        episodes=episodes,
+        followed=_followed(log),
+        labels={item.id: item.label for item in pathway.breakdowns.values()},  # type: ignore[misc]
+    )
 
 
 def expectations(log: EventLog, definition: BreakdownDefinition) -> pl.DataFrame:
@@ -164,13 +172,7 @@ def expectations(log: EventLog, definition: BreakdownDefinition) -> pl.DataFrame
     LogError
         An interruption needs quantities that the log lacks.
     """
-    stream = _opened(_stream(log, definition), definition)
-    opened = (
-        _supplies(stream, definition) if definition.kind == "interruption" else _clock(stream, definition)
-    )
-    return opened.with_columns(breakdown=pl.lit(definition.id)).select(
-        pl.col(name).cast(dtype) for name, dtype in EXPECTATION_COLUMNS.items()
-    )
+    return _expect(_stream(log, definition), definition)
 
 
 def resolve(
@@ -201,12 +203,8 @@ def resolve(
     polars.DataFrame
         `RESULT_COLUMNS`, one row an episode, in the order of `expected`.
     """
-    facts = _with_facts(expected, _stream(log, definition))
     horizon = log.patients.select("patient_id", observed_until=pl.lit(at).cast(TIME)) if at else horizons(log)
-    seen = facts.join(horizon, on="patient_id", how="left", maintain_order="left")
-    return _decide(seen, silence_lag_days).select(
-        pl.col(name).cast(dtype) for name, dtype in RESULT_COLUMNS.items()
-    )
+    return _resolve(expected, _stream(log, definition), horizon, silence_lag_days)
 
 
 def pending(log: EventLog, pathway: Pathway, at: date | datetime) -> pl.DataFrame:
@@ -254,12 +252,27 @@ def horizons(log: EventLog) -> pl.DataFrame:
     It is the earliest of the horizons of all sources and of the patient's own ones (leaving the scheme, for example):
     an exit may come from any source.
     """
-    general = log.horizons.filter(pl.col("patient_id").is_null())["observed_until"].min()
     own = log.horizons.drop_nulls("patient_id").group_by("patient_id").agg(own=pl.col("observed_until").min())
     return (
         log.patients.select("patient_id")
         .join(own, on="patient_id", how="left", maintain_order="left")
-        .select("patient_id", observed_until=pl.min_horizontal("own", pl.lit(general).cast(TIME)))
+        .select(
+            "patient_id", observed_until=pl.min_horizontal("own", pl.lit(general_horizon(log)).cast(TIME))
+        )
+    )
+
+
+def general_horizon(log: EventLog) -> datetime | None:
+    """Return the earliest horizon among those that hold for every patient; None where there is none."""
+    value = log.horizons.filter(pl.col("patient_id").is_null())["observed_until"].min()
+    return value if isinstance(value, datetime) else None
+
+
+def _followed(log: EventLog) -> pl.DataFrame:
+    general = pl.lit(general_horizon(log)).cast(TIME)
+    dead = pl.col("death_date").is_not_null()
+    return log.patients.join(horizons(log), on="patient_id", how="left", maintain_order="left").select(
+        "patient_id", followed_until=pl.when(dead).then(general).otherwise("observed_until")
     )
 
 
@@ -304,6 +317,14 @@ def _day_key(day: pl.Expr) -> pl.Expr:
 
 def _days(number: int | None) -> pl.Expr:
     return pl.duration(days=number or 0, time_unit="us")
+
+
+def _expect(stream: pl.DataFrame, definition: BreakdownDefinition) -> pl.DataFrame:
+    opened = _opened(stream, definition)
+    chain = _supplies(opened, definition) if definition.kind == "interruption" else _clock(opened, definition)
+    return chain.with_columns(breakdown=pl.lit(definition.id)).select(
+        pl.col(name).cast(dtype) for name, dtype in EXPECTATION_COLUMNS.items()
+    )
 
 
 def _opened(stream: pl.DataFrame, definition: BreakdownDefinition) -> pl.DataFrame:
@@ -374,6 +395,15 @@ def _check_quantities(supplies: pl.DataFrame, definition: BreakdownDefinition) -
 def _opening(events: pl.DataFrame) -> pl.DataFrame:
     return events.rename(
         {"day": "opened", "activity": "opened_by", "key": "opened_key", "known_from": "opened_known_from"}
+    )
+
+
+def _resolve(
+    expected: pl.DataFrame, stream: pl.DataFrame, horizon: pl.DataFrame, silence_lag_days: int
+) -> pl.DataFrame:
+    facts = _with_facts(expected, stream).join(horizon, on="patient_id", how="left", maintain_order="left")
+    return _decide(facts, silence_lag_days).select(
+        pl.col(name).cast(dtype) for name, dtype in RESULT_COLUMNS.items()
     )
 
 
@@ -478,7 +508,8 @@ def _place() -> pl.Expr:
 
 
 def _pending_one(log: EventLog, definition: BreakdownDefinition, day: pl.Expr) -> pl.DataFrame:
-    facts = _with_facts(expectations(log, definition), _stream(log, definition))
+    stream = _stream(log, definition)
+    facts = _with_facts(_expect(stream, definition), stream)
     undecided = pl.col("step_key").is_null() & pl.col("exit_key").is_null()
     running = (pl.col("deadline") >= day) & (pl.col("closed_by_plan") > day).fill_null(True)
     return (
