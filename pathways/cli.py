@@ -1,0 +1,295 @@
+"""The ``pathways`` command: each subcommand is a thin call to one public function.
+
+Exit codes: 0 done · 1 our fault (frames of the error in a log file) · 2 usage · 3 the input can't be used, said in one
+sentence · 4 a check failed · 5 refused by the disclosure policy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from importlib.metadata import entry_points, version
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from eventlogs.engine import Progress as Report
+from eventlogs.errors import CarePathwaysError, CheckFailed
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+PATHWAY_HELP = "a built-in definition (breast_cancer) or the path of a TOML file"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed) or 0)
+    except CarePathwaysError as error:
+        errors.print(f"pathways {parsed.command}: {error}", markup=False)
+        return error.exit_code
+    except KeyboardInterrupt:
+        errors.print("pathways: interrupted; nothing half-written was left")
+        return 130
+    except Exception as error:
+        errors.print(f"pathways {parsed.command}: an error of this program ({type(error).__name__}); "
+                     f"its frames, without any data, are in {_frames_file(error)}", markup=False)  # fmt: skip
+        return 1
+
+
+def _frames_file(error: Exception) -> Path:
+    """Write where the error came from, without its message: a message can quote a value."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    with tempfile.NamedTemporaryFile("w", prefix="care-pathways-", suffix=".log", delete=False) as file:
+        file.write(f"care-pathways {version('care-pathways')}\n{type(error).__name__}\n{frames}")
+    return Path(file.name)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pathways",
+        description="French claims data (SNDS) into care pathways, and where they break.",
+        epilog="First time? `pathways demo` does everything on synthetic data. "
+        "Then: build, check, mine, train, score, serve. `pathways COMMAND --help` explains one.",
+    )
+    parser.add_argument("--version", action="version", version=f"care-pathways {version('care-pathways')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for register in (_synth, _build, _check, _mine, _train, _score):
+        register(commands)
+    for entry in sorted(entry_points(group="care_pathways.commands"), key=lambda entry: entry.name):
+        entry.load()(commands)
+    return parser
+
+
+Commands = argparse._SubParsersAction  # type: ignore[type-arg]
+
+
+def _command(commands: Commands, name: str, words: str, epilog: str = "") -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=words, description=words, epilog=epilog)
+    return parser
+
+
+def _synth(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "synth",
+        "Write a synthetic SNDS extract (or a network's own log), with its planted truth beside it.",
+        "Example: pathways synth extract --patients 2000 --seed 7",
+    )
+    parser.add_argument("out", metavar="OUT", type=Path, help="folder to write")
+    parser.add_argument("--cancer", default="breast", help="which cancer (default: breast)")
+    parser.add_argument("--patients", type=_positive, default=2000, help="how many patients (default: 2000)")
+    parser.add_argument("--seed", type=int, default=7, help="same seed, same data (default: 7)")
+    parser.add_argument("--format", choices=("parquet", "csv"), default="parquet", help="default: parquet")
+    parser.add_argument(
+        "--quirks", choices=("all", "none"), default="all", help="traps of the SNDS, planted or not"
+    )
+    parser.add_argument("--network", action="store_true", help="a cancer network's own event log instead")
+    parser.set_defaults(run=_run_synth)
+
+
+def _run_synth(args: argparse.Namespace) -> None:
+    from eventlogs.synthetic import synthesise, synthesise_network
+
+    with _progress() as report:
+        if args.network:
+            synthesise_network(args.out, patients=args.patients, seed=args.seed)
+        else:
+            synthesise(
+                args.out,
+                patients=args.patients,
+                seed=args.seed,
+                cancer=args.cancer,
+                file_format=args.format,
+                quirks=args.quirks,
+                progress=lambda done, total: report("synthesise", done, total),
+            )
+    console.print(f"Synthetic data of {args.patients} patients: {args.out}")
+
+
+def _build(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "build",
+        "Turn an SNDS extract, an XES file or a table into a study: the event log and its checks.",
+        "Examples: pathways build extract -o study --pathway breast_cancer · "
+        "pathways build log.xes.gz --from xes -o study · "
+        "pathways build log.csv --from table -o study --columns patient_id=case start=time",
+    )
+    parser.add_argument("source", metavar="SOURCE", type=Path, help="extract folder, XES file, or table")
+    parser.add_argument(
+        "-o", "--out", metavar="STUDY", type=Path, required=True, help="study folder to write"
+    )
+    parser.add_argument("--pathway", metavar="NAME|FILE", help=f"{PATHWAY_HELP}; optional for a ready log")
+    parser.add_argument(
+        "--from", dest="door", choices=("snds", "xes", "table"), default="snds", help="default: snds"
+    )
+    parser.add_argument(
+        "--columns",
+        nargs="+",
+        type=_pair,
+        default=[],
+        metavar="OURS=THEIRS",
+        help="column mapping of a ready log",
+    )
+    parser.set_defaults(run=_run_build)
+
+
+def _run_build(args: argparse.Namespace) -> None:
+    from pathways.steps import build
+
+    with _progress() as report:
+        study = build(
+            args.source,
+            args.out,
+            pathway=args.pathway,
+            door=args.door,
+            columns=dict(args.columns),
+            progress=report,
+        )
+    counts = study.manifest["counts"]
+    console.print(f"{counts['patients']:,} patients, {counts['events']:,} events: {args.out}")
+
+
+def _check(commands: Commands) -> None:
+    parser = _command(
+        commands, "check", "Print the quality checks of a study; exit 4 where a fatal one fails."
+    )
+    parser.add_argument("study", metavar="STUDY", type=Path, help="study folder")
+    parser.set_defaults(run=_run_check)
+
+
+def _run_check(args: argparse.Namespace) -> None:
+    from pathways.steps import check
+
+    report = check(args.study)
+    table = Table("check", "what", "found", "of", "threshold", "", title=f"Quality of {args.study}")
+    for item in report.checks:
+        state = "ok" if item.passed else {"fatal": "FATAL", "warning": "warning"}.get(item.severity, "note")
+        share = f"{item.found:,} ({item.share:.2%})"
+        table.add_row(item.id, item.words, share, f"{item.out_of:,}", f"{item.threshold:.2%}", state)
+    console.print(table)
+    if report.fatal:
+        names = ", ".join(check.id for check in report.fatal)
+        raise CheckFailed(f"{args.study} fails {names}; look at the source before using this study")
+
+
+def _mine(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "mine",
+        "Map the pathways, count breakdowns, and release what may leave (11 patients or more).",
+    )
+    parser.add_argument("study", metavar="STUDY", type=Path, help="study folder")
+    parser.set_defaults(run=_run_mine)
+
+
+def _run_mine(args: argparse.Namespace) -> None:
+    from pathways.steps import mine
+
+    with _progress() as report:
+        study = mine(args.study, progress=report)
+    console.print(f"Released: {', '.join(study.released_names())} in {args.study / 'released'}")
+
+
+def _train(commands: Commands) -> None:
+    parser = _command(commands, "train", "Learn the risk of breakdown: model, evaluation, model card.")
+    parser.add_argument("study", metavar="STUDY", type=Path, help="study folder")
+    parser.add_argument(
+        "--feed",
+        default="hospital_live",
+        help="feed of the place where the model will be used (default: hospital_live)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="default: 0")
+    parser.set_defaults(run=_run_train)
+
+
+def _run_train(args: argparse.Namespace) -> None:
+    from pathways.steps import train
+
+    with _progress() as report:
+        model = train(args.study, feed=args.feed, seed=args.seed, progress=report)
+    console.print(f"{model.summary()}\nModel and card: {args.study / 'model'}")
+
+
+def _score(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "score",
+        "Write a risk list at a date, no longer than the team's capacity.",
+        "A list from an SNDS study is retrospective and stays in the study.",
+    )
+    parser.add_argument("study", metavar="STUDY", type=Path, help="study folder")
+    parser.add_argument("--model", metavar="DIR", type=Path, required=True, help="folder that train wrote")
+    parser.add_argument(
+        "--at", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD", help="date of the list"
+    )
+    parser.add_argument("--capacity", type=_positive, default=50, help="patients on the list (default: 50)")
+    parser.add_argument(
+        "-o", "--out", type=Path, metavar="FILE", help="where to write (default: in the study)"
+    )
+    parser.add_argument("--format", choices=("csv", "xlsx"), default="csv", help="default: csv")
+    parser.add_argument(
+        "--language", choices=("fr", "en"), default="fr", help="language of the reasons (default: fr)"
+    )
+    parser.set_defaults(run=_run_score)
+
+
+def _run_score(args: argparse.Namespace) -> None:
+    from pathways.steps import score
+
+    result, path = score(
+        args.study,
+        model=args.model,
+        at=args.at,
+        capacity=args.capacity,
+        out=args.out,
+        file_format=args.format,
+        language=args.language,
+    )
+    console.print(f"{result.frame.height} patients: {path}\n{result.limits}", markup=False)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
+    return value
+
+
+def _pair(text: str) -> tuple[str, str]:
+    ours, mark, theirs = text.partition("=")
+    if not mark:
+        raise argparse.ArgumentTypeError(f"'{text}' is not OURS=THEIRS")
+    return ours, theirs
+
+
+@contextmanager
+def _progress() -> Iterator[Report]:
+    """Show one bar a step."""
+    bars = Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn(),
+        console=errors,
+    )  # fmt: skip
+    tasks: dict[str, TaskID] = {}
+
+    def report(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total)
+        bars.update(tasks[what], completed=done, total=total)
+
+    with bars:
+        yield report
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,295 @@
+"""The study folder: what a build leaves and the later steps add to, replaced as a whole or not at all.
+
+::
+
+    STUDY/
+      manifest.json       what was read, with hashes; what was dropped and why; each step's time, memory, energy
+      pathway.toml        the definition that was used (absent for a log mapped without one)
+      events/             the log, Parquet, sorted by patient and rank
+      withdrawn/          events that a later line took back
+      patients.parquet    horizons.parquet
+      quality.json        the checks
+      released/           what may leave: every table already through the disclosure gate
+      model/              the risk model
+      lists/              risk lists
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from eventlogs.errors import StudyError
+from eventlogs.log import EVENT_COLUMNS, EventLog, empty
+from pathways.definition import Pathway, parse
+from pathways.disclosure import Released
+
+SCHEMA = 1
+"""Version of the folder's form."""
+
+PACKAGES = ("care-pathways", "polars", "pm4py", "scikit-learn", "numpy")
+
+WATTS_PER_CORE = 15.0
+"""Assumed draw of a busy core with its share of memory: an assumption, since this machine has no meter."""
+
+GRAMS_PER_KWH = 56.0
+"""Carbon intensity of French electricity used by codecarbon 3.3 (gCO2e/kWh)."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study folder, opened.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The folder.
+    manifest : dict
+        Content of ``manifest.json``.
+    """
+
+    path: Path
+    manifest: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Study:
+        """Open a study.
+
+        Raises
+        ------
+        StudyError
+            There is none at `path`, it is half there, or of another version.
+        """
+        folder = Path(path)
+        _recover(folder)
+        if not folder.is_dir():
+            raise StudyError(f"{folder} is not a study; make one with: pathways build SOURCE -o {folder}")
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise StudyError(
+                f"{folder} has no readable manifest.json, so it is no whole study; build it again"
+            ) from error
+        if manifest.get("schema") != SCHEMA:
+            raise StudyError(
+                f"{folder} has form {manifest.get('schema')}, this version reads {SCHEMA}; build it again"
+            )
+        for name in ("events", "patients.parquet", "horizons.parquet"):
+            if not (folder / name).exists():
+                raise StudyError(f"{folder} lacks {name}, so it is no whole study; build it again")
+        return cls(folder, manifest)
+
+    def log(self) -> EventLog:
+        """Read the event log.
+
+        Raises
+        ------
+        StudyError
+            A file is damaged.
+        """
+        try:
+            withdrawn = sorted((self.path / "withdrawn").glob("*.parquet"))
+            return EventLog(
+                events=pl.read_parquet(self.path / "events" / "*.parquet"),
+                patients=pl.read_parquet(self.path / "patients.parquet"),
+                horizons=pl.read_parquet(self.path / "horizons.parquet"),
+                withdrawn=pl.concat([pl.read_parquet(p) for p in withdrawn])
+                if withdrawn
+                else empty(EVENT_COLUMNS),
+                within_day=tuple(self.manifest["within_day"]),
+            )
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise StudyError(f"{self.path} has a damaged table; build it again") from error
+
+    def pathway(self) -> Pathway | None:
+        """Return the definition that the study was built with, or None."""
+        path = self.path / "pathway.toml"
+        return parse(path.read_text(encoding="utf-8"), path.name) if path.is_file() else None
+
+    def needed_pathway(self) -> Pathway:
+        """Return the definition.
+
+        Raises
+        ------
+        StudyError
+            The study has none.
+        """
+        if pathway := self.pathway():
+            return pathway
+        raise StudyError(f"{self.path} was built without a pathway definition; build it again with --pathway")
+
+    def released_names(self) -> list[str]:
+        """Return the names of the released tables."""
+        return sorted(path.stem for path in (self.path / "released").glob("*.parquet"))
+
+    def released(self, name: str) -> Released:
+        """Read a released table.
+
+        Raises
+        ------
+        StudyError
+            It is not there or can't be read.
+        """
+        folder = self.path / "released"
+        if name not in self.released_names():
+            raise StudyError(
+                f"{self.path} has no released table '{name}'; make them with: pathways mine {self.path}"
+            )
+        try:
+            meta = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+            return Released(name, pl.read_parquet(folder / f"{name}.parquet"), meta)
+        except (pl.exceptions.PolarsError, OSError, json.JSONDecodeError) as error:
+            raise StudyError(
+                f"released table '{name}' of {self.path} is damaged; mine the study again"
+            ) from error
+
+    def risk_lists(self) -> list[Path]:
+        """Return the risk lists (CSV) of the study, newest first."""
+        return sorted(
+            (self.path / "lists").glob("*.csv"), key=lambda path: path.stat().st_mtime, reverse=True
+        )
+
+    def record(self, step: Mapping[str, Any]) -> None:
+        """Add a step to the manifest, atomically."""
+        manifest = {**self.manifest, "steps": [*self.manifest["steps"], dict(step)]}
+        write_json(self.path / "manifest.json", manifest)
+
+    def __repr__(self) -> str:
+        counts = self.manifest["counts"]
+        return f"Study({self.path.name}: {counts['patients']} patients, {counts['events']} events)"
+
+
+def write_released(folder: Path, tables: Sequence[Released]) -> None:
+    """Write released tables: a Parquet and a JSON (numerator, denominator, threshold, filters, study) each."""
+    for table in tables:
+        table.frame.write_parquet(folder / f"{table.name}.parquet")
+        write_json(folder / f"{table.name}.json", table.meta)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON to a temporary sibling, then rename."""
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
+    partial.replace(path)
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Give a temporary sibling to fill, and put it in the place of `folder` if all went well.
+
+    A killed run leaves the old folder; the sibling of a killed run is removed by the next one.
+
+    Raises
+    ------
+    StudyError
+        `folder` is a file, or its parent can't be written.
+    """
+    if folder.is_file():
+        raise StudyError(f"{folder} is a file; give the name of a folder")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _recover(folder)
+        for stale in folder.parent.glob(f".{folder.name}.partial-*"):
+            _remove_if_abandoned(stale)
+        partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+        partial.mkdir()
+    except OSError as error:
+        raise StudyError(
+            f"{folder.parent} can't be written ({error.strerror}); choose another place"
+        ) from error
+    try:
+        yield partial
+        _put_in_place(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _put_in_place(partial: Path, folder: Path) -> None:
+    old = folder.with_name(f".{folder.name}.old")
+    if folder.exists():
+        folder.rename(old)
+    partial.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _recover(folder: Path) -> None:
+    """Put back the old folder if a run was killed between the two renames."""
+    old = folder.with_name(f".{folder.name}.old")
+    if old.is_dir() and not folder.exists():
+        old.rename(folder)
+    elif old.is_dir():
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove_if_abandoned(partial: Path) -> None:
+    try:
+        os.kill(int(partial.name.rpartition("-")[2]), 0)
+    except ProcessLookupError:
+        shutil.rmtree(partial, ignore_errors=True)
+    except PermissionError:
+        return
+
+
+@contextmanager
+def measured(name: str) -> Iterator[dict[str, Any]]:
+    """Measure a step: yields a dict that holds, at the end, its time, memory and estimated energy."""
+    start, cpu = time.perf_counter(), _cpu_seconds()
+    step: dict[str, Any] = {"step": name, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    yield step
+    used = _cpu_seconds() - cpu
+    energy = used / 3600 * WATTS_PER_CORE / 1000
+    step |= {
+        "seconds": round(time.perf_counter() - start, 2),
+        "cpu_seconds": round(used, 2),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "energy_kwh_estimate": energy,
+        "carbon_g_estimate": energy * GRAMS_PER_KWH,
+        "energy_assumes": f"{WATTS_PER_CORE} W per busy core, {GRAMS_PER_KWH} gCO2e/kWh (France)",
+    }
+
+
+def _cpu_seconds() -> float:
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def hashes(source: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a source, by its path inside it; the folder ``truth`` is never opened."""
+    if source.is_file():
+        return {source.name: _sha256(source)}
+    files = (path for path in sorted(source.rglob("*")) if path.is_file())
+    inside = {path.relative_to(source).as_posix(): path for path in files}
+    return {name: _sha256(path) for name, path in inside.items() if not name.startswith("truth/")}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(inputs: Mapping[str, str], pathway: Pathway | None) -> str:
+    """Return the study's hash: of its inputs, its definition, and this package's version."""
+    parts = [
+        version("care-pathways"),
+        pathway.sha256 if pathway else "",
+        *(f"{k}={v}" for k, v in sorted(inputs.items())),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages that the numbers depend on."""
+    return {name: version(name) for name in PACKAGES}
