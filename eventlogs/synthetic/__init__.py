@@ -1,12 +1,13 @@
 """Synthetic SNDS extracts with planted truth.
 
-Nobody in them exists: people, centres, communes and pseudonyms are drawn from a seed. `parameters` says where each number
-comes from.
+Nobody in them exists: people, centres, communes and pseudonyms are drawn from a seed. `parameters` says where each
+number comes from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -15,11 +16,12 @@ import polars as pl
 from eventlogs.errors import InputError, did_you_mean
 
 from .extract import Chunk, build_chunk, land_stream
+from .network import NetworkLog, network_log
 from .parameters import Calendar
 from .people import Land, draw_land, hotspot_candidates, population
 from .write import FileFormat, GrowingFiles, TableFolder, replacing
 
-__all__ = ["CANCERS", "synthesise"]
+__all__ = ["CANCERS", "synthesise", "synthesise_network"]
 
 CANCERS = ("breast",)
 Progress = Callable[[int, int], None]
@@ -28,6 +30,13 @@ seed = {seed}
 [cutoff]            # data are complete until (care dates)
 dcir = 2023-12-31
 pmsi = 2023-12-31
+"""
+NETWORK_TOML = """synthetic = true
+role = "network"
+feed = "hospital_live"
+seed = {seed}
+[cutoff]
+all = {as_of}
 """
 
 
@@ -89,6 +98,54 @@ def synthesise(
         truth.write("hotspots", land.territories.select("territory", "hotspot"))
         _deprivation(land).write_csv(folder / "deprivation.csv", separator=";")
         (folder / "extract.toml").write_text(EXTRACT_TOML.format(seed=seed), encoding="utf-8")
+
+
+def synthesise_network(
+    out: Path,
+    *,
+    patients: int = 1500,
+    seed: int = 11,
+    as_of: date = date(2023, 9, 30),
+    progress: Progress | None = None,
+) -> None:
+    """Write what an oncology network exports from its own hospital systems: a ready event log, with its truth.
+
+    The clinical course is that of `synthesise`; the patients live in three neighbouring départements and go to four
+    centres. Index dates cover the three years before `as_of`, so that many patients are on their way. Only what was
+    known on `as_of` is written: hospital events one to three days after they end, care in town about a month later.
+
+    Parameters
+    ----------
+    out : Path
+        Folder to create: ``events.csv``, ``patients.csv``, ``extract.toml`` and ``truth/``.
+    patients : int
+        Patients of the network.
+    seed : int
+        0 or more.
+    as_of : datetime.date
+        Day of the export.
+    progress : callable, optional
+        Called at the end with patients done and patients in all.
+
+    Raises
+    ------
+    InputError
+        An argument can't be used, or `out` holds something else.
+    """
+    out = Path(out)
+    _check(patients, seed, 1)
+    with replacing(out) as folder, GrowingFiles(folder / "truth") as truth:
+        _write_network(network_log(patients, seed, as_of), folder, truth)
+        (folder / "extract.toml").write_text(NETWORK_TOML.format(seed=seed, as_of=as_of), encoding="utf-8")
+    if progress is not None:
+        progress(patients, patients)
+
+
+def _write_network(log: NetworkLog, folder: Path, truth: GrowingFiles) -> None:
+    log.events.write_csv(folder / "events.csv", separator=";")
+    log.patients.write_csv(folder / "patients.csv", separator=";")
+    for name, table in log.truth.items():
+        truth.write(name, table)
 
 
 def _write_chunk(chunk: Chunk, land: Land, tables: TableFolder, truth: GrowingFiles) -> None:

@@ -1,4 +1,4 @@
-"""True events -> rows of SNDS tables, still carrying the hidden columns that truth needs (`event`, `stay`, `person`)."""
+"""True events -> rows of SNDS tables that still carry what truth needs: `event`, `stay`, `person`."""
 
 from __future__ import annotations
 
@@ -33,8 +33,11 @@ LINE_SCHEMA: dict[str, type[pl.DataType]] = {
     "base_nature": pl.Int64,
     "blank": pl.Int64,
 }
-"""One row of ER_PRS_F with the content of its affinée rows. `event` is the event that the line bills (null for lines that a
-reader must not count); `lag` is in months from care to flux; `blank` is 1 for a null care date and 2 for 1600-01-01."""
+"""One row of ER_PRS_F with the content of its affinée rows.
+
+`event` is the event that the line bills (null for lines that must not count); `lag` is in months from care to flux;
+`blank` is 1 for a null care date, 2 for 1600-01-01.
+"""
 
 STAY_SCHEMA: dict[str, type[pl.DataType]] = {
     "stay": pl.Int64,

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from . import parameters as p
-from .people import Bools, Floats, Ints, deprivation_centred
+from .people import Bools, Floats, Ints, deprivation_centred, logistic
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Profile:
     @property
     def luminal(self) -> Bools:
         """Hormone-sensitive tumour."""
-        return self.subtype == 0
+        return np.equal(self.subtype, 0)
 
     @property
     def her2(self) -> Bools:
         """HER2-positive tumour."""
-        return self.subtype == 2
+        return np.equal(self.subtype, 2)
 
 
 @dataclass(frozen=True)
@@ -121,17 +121,24 @@ def _covariates(
     people: pl.DataFrame, changes: Bools, tamoxifen: Bools, hotspot_share: float
 ) -> dict[str, Floats]:
     """Covariates of the mechanisms, centred on their expected mean so that effects leave the average where it is."""
-    age = people["age"].to_numpy()
-    expected = {"frail": 0.25, "far": p.FAR_SHARE, "gp_poor": p.GP_POOR_SHARE, "hotspot": hotspot_share}
-    centred = {name: people[name].to_numpy() - mean for name, mean in expected.items()}
-    return centred | {
-        "facility": changes - p.CHANGES_FACILITY_SHARE,
+    age: Floats = people["age"].cast(pl.Float64).to_numpy()
+    centred: dict[str, Floats] = {
+        "frail": people["frail"].to_numpy() - FRAIL_MEAN,
+        "far": people["far"].to_numpy() - p.FAR_SHARE,
+        "gp_poor": people["gp_poor"].to_numpy() - p.GP_POOR_SHARE,
+        "no_ald": p.ALD_SHARE - people["ald"].to_numpy(),
+        "hotspot": people["hotspot"].to_numpy() - hotspot_share,
+        "facility": changes.astype(np.float64) - p.CHANGES_FACILITY_SHARE,
         "deprivation": deprivation_centred(people),
-        "no_ald": ~people["ald"].to_numpy() - (1 - p.ALD_SHARE),
         "age": (age - p.AGE_MEDIAN) / 20.0,
-        "young": (age < 45) - 0.12,
-        "tamoxifen": tamoxifen - 0.30,
+        "young": (age < 45).astype(np.float64) - YOUNG_MEAN,
+        "tamoxifen": tamoxifen.astype(np.float64) - TAMOXIFEN_MEAN,
     }
+    return centred
+
+
+FRAIL_MEAN, YOUNG_MEAN, TAMOXIFEN_MEAN = 0.25, 0.12, 0.30
+"""Expected means of what follows from age."""
 
 
 def draw_mechanisms(profile: Profile) -> Mechanisms:
@@ -142,11 +149,11 @@ def draw_mechanisms(profile: Profile) -> Mechanisms:
         start_mu=p.START_MEAN_MU + start,
         start_sigma=float(np.sqrt(p.START_TOTAL_SIGMA**2 - explained)),
         radiotherapy_mu_shift=_score(profile, "radiotherapy_delay"),
-        radiotherapy_never=_logistic(
+        radiotherapy_never=logistic(
             p.BASE_LOGIT["radiotherapy_missed"] + _score(profile, "radiotherapy_missed")
         ),
         monthly_hazard=np.minimum(np.exp(p.BASE_LOG_HAZARD + _score(profile, "endocrine_interruption")), 0.2),
-        lapse=_logistic(p.BASE_LOGIT["surveillance_lapse"] + _score(profile, "surveillance_lapse")),
+        lapse=logistic(p.BASE_LOGIT["surveillance_lapse"] + _score(profile, "surveillance_lapse")),
     )
 
 
@@ -188,20 +195,21 @@ def draw_milestones(
     palliative = _palliative(rng, profile.stage, biopsy, death, cancer_death)
     leaves = np.minimum(death, palliative)
     first = biopsy + _lognormal_days(rng, mechanisms.start_mu, mechanisms.start_sigma)
-    operated, neoadjuvant = _strategy(rng, profile, age)
-    chemo_first = neoadjuvant | ((profile.stage == 3) & _stage_4_chemo(rng, profile))
+    strategy = _strategy(rng, profile, age)
+    operated = strategy.operated
     postponed = ~profile.her2 & (rng.random(age.size) < p.POSTPONED_SHARE)
     regimen, duration = _regimen(rng, postponed)
-    surgery, chemo_start = _surgery_and_chemo(
-        rng, profile, age, first, operated, chemo_first, neoadjuvant, duration
-    )
+    surgery, chemo_start = _surgery_and_chemo(rng, strategy, first, duration)
     chemo_last = np.where(chemo_start < p.NEVER, chemo_start + duration, p.NEVER)
     conserving = operated & (rng.random(age.size) < np.take((*p.CONSERVING_SHARE, 0.0), profile.stage))
     anchor = np.where(operated, np.maximum(surgery, np.where(chemo_last < p.NEVER, chemo_last, 0)), p.NEVER)
-    planning, rt_start, fractions = _radiotherapy(
-        rng, profile, mechanisms, conserving, operated, anchor, chemo_last
-    )
-    endocrine = _endocrine_start(rng, profile, operated, chemo_first, first, anchor, rt_start)
+    planned = _irradiated(rng, profile, mechanisms, conserving, operated)
+    delay = _lognormal_days(rng, radiotherapy_mu(mechanisms, anchor, chemo_last), p.RT_SIGMA)
+    planning = np.where(planned, anchor + delay, p.NEVER)
+    rt_start = np.where(planned, planning + rng.integers(7, 14, age.size), p.NEVER)
+    fractions = rng.choice(p.RT_FRACTIONS, age.size, p=p.RT_FRACTION_SHARES)
+    local_end = np.where(planned, rt_start + 30, anchor + 25)
+    endocrine = _endocrine_start(rng, profile, strategy, first, local_end)
     surveillance = _surveillance(rng, mechanisms, surgery)
     metastatic = _metastatic_chemo(rng, biopsy, death, cancer_death, operated)
     return Milestones(
@@ -232,15 +240,33 @@ def _palliative(
     return np.where(cared, np.maximum(death - before, biopsy + 15), p.NEVER)
 
 
-def _strategy(rng: np.random.Generator, profile: Profile, age: Ints) -> tuple[Bools, Bools]:
-    """Who is operated, and who receives chemotherapy first."""
-    early = profile.stage < 3
+@dataclass(frozen=True)
+class Strategy:
+    """Who is operated, and who receives chemotherapy, before or after."""
+
+    operated: Bools
+    neoadjuvant: Bools
+    adjuvant: Bools
+    chemo_first: Bools
+
+
+def _strategy(rng: np.random.Generator, profile: Profile, age: Ints) -> Strategy:
+    """Draw the plan: old women with a luminal tumour may have endocrine therapy alone, metastases no surgery."""
     old_luminal = (age >= 80) & profile.luminal
-    operated = early & ~(old_luminal & (rng.random(age.size) < p.PRIMARY_ENDOCRINE_SHARE_80))
-    logit = p.NEOADJUVANT_LOGIT
+    spared = old_luminal & (rng.random(age.size) < p.PRIMARY_ENDOCRINE_SHARE_80)
+    operated = (profile.stage < 3) & ~spared
+    neoadjuvant = operated & (age < 80) & _drawn(rng, profile, p.NEOADJUVANT_LOGIT, age)
+    adjuvant = operated & ~neoadjuvant & (age < 82) & _drawn(rng, profile, p.ADJUVANT_LOGIT, age)
+    return Strategy(
+        operated, neoadjuvant, adjuvant, neoadjuvant | ((profile.stage == 3) & _stage_4_chemo(rng, profile))
+    )
+
+
+def _drawn(rng: np.random.Generator, profile: Profile, logit: dict[str, float], age: Ints) -> Bools:
+    """Draw with a logit of stage, subtype and age."""
     x = logit["base"] + logit["stage_2"] * (profile.stage == 1) + logit["stage_3"] * (profile.stage == 2)
-    x = x + logit["not_luminal"] * ~profile.luminal
-    return operated, operated & (age < 80) & (rng.random(age.size) < _logistic(x))
+    x = x + logit["not_luminal"] * ~profile.luminal + logit["per_year"] * (age - p.AGE_MEDIAN)
+    return rng.random(age.size) < logistic(x)
 
 
 def _stage_4_chemo(rng: np.random.Generator, profile: Profile) -> Bools:
@@ -254,39 +280,25 @@ def _regimen(rng: np.random.Generator, postponed: Bools) -> tuple[Ints, Ints]:
 
 
 def _surgery_and_chemo(
-    rng: np.random.Generator, profile: Profile, age: Ints, first: Ints, operated: Bools, chemo_first: Bools,
-    neoadjuvant: Bools, duration: Ints,
-) -> tuple[Ints, Ints]:  # fmt: skip
+    rng: np.random.Generator, strategy: Strategy, first: Ints, duration: Ints
+) -> tuple[Ints, Ints]:
     """Days of surgery and of the first session of chemotherapy."""
-    to_chemo = _lognormal_days(rng, np.full(age.size, p.SURGERY_TO_CHEMO[0]), p.SURGERY_TO_CHEMO[1])
+    to_chemo = _lognormal_days(rng, np.full(first.size, p.SURGERY_TO_CHEMO[0]), p.SURGERY_TO_CHEMO[1])
     to_surgery = _lognormal_days(
-        rng, np.full(age.size, p.NEOADJUVANT_TO_SURGERY[0]), p.NEOADJUVANT_TO_SURGERY[1]
+        rng, np.full(first.size, p.NEOADJUVANT_TO_SURGERY[0]), p.NEOADJUVANT_TO_SURGERY[1]
     )
-    surgery = np.where(neoadjuvant, first + duration + to_surgery, first)
-    adjuvant = operated & ~neoadjuvant & _adjuvant(rng, profile, age)
-    start = np.where(chemo_first, first, np.where(adjuvant, surgery + to_chemo, p.NEVER))
-    return np.where(operated, surgery, p.NEVER), start
+    surgery = np.where(strategy.neoadjuvant, first + duration + to_surgery, first)
+    start = np.where(strategy.chemo_first, first, np.where(strategy.adjuvant, surgery + to_chemo, p.NEVER))
+    return np.where(strategy.operated, surgery, p.NEVER), start
 
 
-def _adjuvant(rng: np.random.Generator, profile: Profile, age: Ints) -> Bools:
-    logit = p.ADJUVANT_LOGIT
-    x = logit["base"] + logit["stage_2"] * (profile.stage == 1) + logit["stage_3"] * (profile.stage == 2)
-    x = x + logit["not_luminal"] * ~profile.luminal + logit["per_year"] * (age - 60)
-    return (rng.random(age.size) < _logistic(x)) & (age < 82)
-
-
-def _radiotherapy(
-    rng: np.random.Generator, profile: Profile, mechanisms: Mechanisms, conserving: Bools, operated: Bools,
-    anchor: Ints, chemo_last: Ints,
-) -> tuple[Ints, Ints, Ints]:  # fmt: skip
-    """Planning, first session and number of sessions; a share of those who should have it never do."""
-    size = anchor.size
-    after_mastectomy = rng.random(size) < np.take((*p.RT_AFTER_MASTECTOMY_SHARE, 0.0), profile.stage)
-    planned = operated & (conserving | after_mastectomy) & (rng.random(size) >= mechanisms.radiotherapy_never)
-    delay = _lognormal_days(rng, radiotherapy_mu(mechanisms, anchor, chemo_last), p.RT_SIGMA)
-    planning = np.where(planned, anchor + delay, p.NEVER)
-    start = np.where(planned, planning + rng.integers(7, 14, size), p.NEVER)
-    return planning, start, rng.choice(p.RT_FRACTIONS, size, p=p.RT_FRACTION_SHARES)
+def _irradiated(
+    rng: np.random.Generator, profile: Profile, mechanisms: Mechanisms, conserving: Bools, operated: Bools
+) -> Bools:
+    """Who has radiotherapy: a share of those who should have it never do."""
+    after_mastectomy = rng.random(operated.size) < np.take((*p.RT_AFTER_MASTECTOMY_SHARE, 0.0), profile.stage)
+    kept = rng.random(operated.size) >= mechanisms.radiotherapy_never
+    return operated & (conserving | after_mastectomy) & kept
 
 
 def radiotherapy_mu(mechanisms: Mechanisms, anchor: Ints, chemo_last: Ints) -> Floats:
@@ -296,15 +308,13 @@ def radiotherapy_mu(mechanisms: Mechanisms, anchor: Ints, chemo_last: Ints) -> F
 
 
 def _endocrine_start(
-    rng: np.random.Generator, profile: Profile, operated: Bools, chemo_first: Bools, first: Ints, anchor: Ints,
-    rt_start: Ints,
-) -> Ints:  # fmt: skip
+    rng: np.random.Generator, profile: Profile, strategy: Strategy, first: Ints, local_end: Ints
+) -> Ints:
     """After the local treatment; at once where it is the first treatment."""
     started = profile.luminal & (rng.random(first.size) < p.ENDOCRINE_SHARE)
     wait = _lognormal_days(rng, np.full(first.size, p.ENDOCRINE_START[0]), p.ENDOCRINE_START[1])
-    after_local = np.where(rt_start < p.NEVER, rt_start + 30, anchor + 25) + wait
-    first_line = ~operated & ~chemo_first
-    return np.where(first_line, first, np.where(operated & started, after_local, p.NEVER))
+    first_line = ~strategy.operated & ~strategy.chemo_first
+    return np.where(first_line, first, np.where(strategy.operated & started, local_end + wait, p.NEVER))
 
 
 def _surveillance(rng: np.random.Generator, mechanisms: Mechanisms, surgery: Ints) -> Ints:
@@ -330,7 +340,3 @@ def _metastatic_chemo(
 def _lognormal_days(rng: np.random.Generator, mu: Floats, sigma: float) -> Ints:
     """Whole days, at least one, rounded up: P(days > w) is exactly P(X > w) for a whole w."""
     return np.ceil(rng.lognormal(mu, sigma)).astype(np.int64)
-
-
-def _logistic(x: Floats) -> Floats:
-    return 1.0 / (1.0 + np.exp(-x))

@@ -54,7 +54,8 @@ def draw_refills(rng: np.random.Generator, start: Ints, monthly_hazard: Floats, 
 def _lateness(rng: np.random.Generator, shape: tuple[int, int]) -> Ints:
     low, high, share = (np.array(column) for column in zip(*p.LATENESS, strict=True))
     segment = np.searchsorted(np.cumsum(share)[:-1], rng.random(shape), side="right")
-    return low[segment] + (rng.random(shape) * (high - low + 1)[segment]).astype(np.int64)
+    late: Ints = low[segment] + (rng.random(shape) * (high - low + 1)[segment]).astype(np.int64)
+    return late
 
 
 def _absence(rng: np.random.Generator, size: int) -> Ints:

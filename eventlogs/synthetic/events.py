@@ -35,9 +35,11 @@ EVENT_SCHEMA: dict[str, type[pl.DataType]] = {
     "dr": pl.String,
     "das": pl.String,
 }
-"""Columns of a true event. `nature` is set where ER_PRS_F has a line, `stay` where PMSI has a stay, `hospital_act` where the
-stay codes the act; an event with neither is `lost` to these tables, and says why. A null `activity` is care that is
-not on the list."""
+"""Columns of a true event.
+
+`nature` is set where ER_PRS_F has a line, `stay` where PMSI has a stay, `hospital_act` where the stay codes the act; an
+event with neither is `lost` to these tables, and says why. A null `activity` is care that is not on the list.
+"""
 
 STAY_KINDS = (
     "surgery", "axilla", "port", "chemo", "chemo_group", "metastatic", "planning", "radiotherapy", "reconstruction",
@@ -99,7 +101,7 @@ def weekday(day: Ints) -> Ints:
 
 
 def working_day(start: Ints, rank: Ints) -> Ints:
-    """Day of the `rank`-th session of a course given from Monday to Friday; the first is on `start`, whatever its day."""
+    """Day of the `rank`-th session of a course, Monday to Friday; the first is on `start`, whatever its day."""
     position = np.minimum(weekday(start), 4) + rank
     return np.where(rank == 0, start, start - weekday(start) + 7 * (position // 5) + position % 5)
 
@@ -138,7 +140,7 @@ def _private_nature(scene: Scene, person: Ints, nature: int) -> pl.Series:
     return pl.Series(np.where(scene.profile.public[person], 0, nature)).replace(0, None)
 
 
-# --- imaging, biopsy, consultations ----------------------------------------------------------------------------------
+# --- imaging, biopsy, consultations -----------------------------------------------------------------------
 
 
 def first_imaging(scene: Scene) -> pl.DataFrame:
@@ -171,8 +173,9 @@ def _ultrasound(person: Ints, day: Ints) -> pl.DataFrame:
 def biopsy(scene: Scene) -> pl.DataFrame:
     """The biopsy, which is the index event."""
     person = np.arange(scene.size)
-    return emit(person, scene.dates.biopsy, activity="breast_biopsy", code=pick(scene.rng, p.BIOPSY_CODES, scene.size),
-                code_system="CCAM", nature=p.TECHNICAL_ACT, specialty=6, facility=scene.profile.biopsy_facility)  # fmt: skip
+    code = pick(scene.rng, p.BIOPSY_CODES, scene.size)
+    return emit(person, scene.dates.biopsy, activity="breast_biopsy", code=code, code_system="CCAM",
+                nature=p.TECHNICAL_ACT, specialty=6, facility=scene.profile.biopsy_facility)  # fmt: skip
 
 
 def mri(scene: Scene) -> pl.DataFrame:
@@ -241,8 +244,8 @@ def emergencies(scene: Scene) -> pl.DataFrame:
     """Emergency visits without admission, more often in the frail."""
     frail = scene.people["frail"].to_numpy()
     person, day = _poisson_days(scene, np.where(frail, p.EMERGENCIES_PER_YEAR[1], p.EMERGENCIES_PER_YEAR[0]))
-    return emit(person, day, activity="emergency_visit", code=str(p.EMERGENCY), code_system="PRS_NAT", nature=p.EMERGENCY,
-                facility=scene.profile.facility[person])  # fmt: skip
+    return emit(person, day, activity="emergency_visit", code=str(p.EMERGENCY), code_system="PRS_NAT",
+                nature=p.EMERGENCY, facility=scene.profile.facility[person])  # fmt: skip
 
 
 def before_treatment(scene: Scene) -> pl.DataFrame:
@@ -275,7 +278,7 @@ def oncology_follow_up(scene: Scene) -> pl.DataFrame:
     return _visit(scene, person[came], day[came], "oncology_consultation")
 
 
-# --- surgery -----------------------------------------------------------------------------------------------------------
+# --- surgery ----------------------------------------------------------------------------------------------
 
 
 def surgery(scene: Scene) -> pl.DataFrame:
@@ -293,7 +296,8 @@ def surgery(scene: Scene) -> pl.DataFrame:
     )
     stay: dict[str, Any] = {
         "stay": stay_key("surgery", person), "entry": entry, "exit": leave, "dp": _tumour(scene, person),
-        "ghm": np.where(conserving, "09C051", "09C041"), "facility": scene.profile.facility[person], "hospital_act": True,
+        "ghm": np.where(conserving, "09C051", "09C041"), "facility": scene.profile.facility[person],
+        "hospital_act": True,
     }  # fmt: skip
     operation = emit(
         person, day, activity=np.where(conserving, "breast_conserving_surgery", "mastectomy"), code=code,
@@ -327,8 +331,8 @@ def _with_surgery(scene: Scene, operation: pl.DataFrame) -> pl.DataFrame:
 def axillary_completion(scene: Scene) -> pl.DataFrame:
     """A second operation on the axilla three to five weeks later, for a few."""
     person = _where((scene.dates.surgery < p.NEVER) & (scene.rng.random(scene.size) < 0.04))
-    return _operation(scene, "axilla", person, scene.dates.surgery[person] + scene.rng.integers(20, 36, person.size),
-                      "axillary_surgery", pl.Series(["FCFA029"])[np.zeros(person.size, dtype=int)], "09C101")  # fmt: skip
+    day = scene.dates.surgery[person] + scene.rng.integers(20, 36, person.size)
+    return _operation(scene, "axilla", person, day, activity="axillary_surgery", code="FCFA029", ghm="09C101")
 
 
 def reconstruction(scene: Scene) -> pl.DataFrame:
@@ -338,8 +342,10 @@ def reconstruction(scene: Scene) -> pl.DataFrame:
     )
     person = _where(eligible & (scene.rng.random(scene.size) < p.RECONSTRUCTION_SHARE))
     day = scene.dates.surgery[person] + scene.rng.integers(365, 731, person.size)
-    operation = _operation(scene, "reconstruction", person, day, "breast_reconstruction",
-                           pick(scene.rng, p.RECONSTRUCTION_CODES, person.size), "09C141")  # fmt: skip
+    code = pick(scene.rng, p.RECONSTRUCTION_CODES, person.size)
+    operation = _operation(
+        scene, "reconstruction", person, day, activity="breast_reconstruction", code=code, ghm="09C141"
+    )
     return operation.with_columns(dr=pl.col("dp"), dp=pl.lit("Z421"))
 
 
@@ -351,13 +357,14 @@ def port_placement(scene: Scene) -> pl.DataFrame:
         np.maximum(scene.dates.biopsy, np.where(scene.dates.surgery < chemo, scene.dates.surgery, 0)) + 1
     )
     day = np.minimum(np.maximum(chemo - scene.rng.integers(5, 22, scene.size), earliest), chemo)
-    operation = _operation(scene, "port", person, day[person], "port_placement",
-                           pl.Series(["EBLA003"])[np.zeros(person.size, dtype=int)], "09K02J")  # fmt: skip
+    operation = _operation(
+        scene, "port", person, day[person], activity="port_placement", code="EBLA003", ghm="09K02J"
+    )
     return operation.with_columns(dr=pl.col("dp"), dp=pl.lit("Z452"), entry=pl.col("day"), exit=pl.col("day"))
 
 
 def _operation(
-    scene: Scene, kind: str, person: Ints, day: Ints, activity: str, code: pl.Series, ghm: str
+    scene: Scene, kind: str, person: Ints, day: Ints, *, activity: str, code: pl.Series | str, ghm: str
 ) -> pl.DataFrame:
     """An operation in a stay of a few days; private clinics also bill the act."""
     return emit(
@@ -368,7 +375,7 @@ def _operation(
     )  # fmt: skip
 
 
-# --- chemotherapy, targeted therapy, radiotherapy ------------------------------------------------------------------------
+# --- chemotherapy, targeted therapy, radiotherapy ---------------------------------------------------------
 
 
 def chemotherapy(scene: Scene) -> pl.DataFrame:
@@ -470,13 +477,14 @@ def endocrine(scene: Scene) -> pl.DataFrame:
     inhibitor = pl.Series(p.AROMATASE_INHIBITOR_CIP13)[person % len(p.AROMATASE_INHIBITOR_CIP13)]
     tamoxifen = pl.Series(p.TAMOXIFEN_CIP13)[person % len(p.TAMOXIFEN_CIP13)]
     return emit(
-        person, refills.days[row, rank], activity="endocrine_therapy_dispensing", nature=p.PHARMACY, code_system="CIP13",
+        person, refills.days[row, rank], activity="endocrine_therapy_dispensing", nature=p.PHARMACY,
+        code_system="CIP13",
         code=np.where(scene.profile.tamoxifen[person], tamoxifen.to_numpy(), inhibitor.to_numpy()),
         quantity=scene.refill_boxes[row],
     )  # fmt: skip
 
 
-# --- hospital ------------------------------------------------------------------------------------------------------------
+# --- hospital ---------------------------------------------------------------------------------------------
 
 
 def cancer_stays(scene: Scene) -> pl.DataFrame:
@@ -484,8 +492,9 @@ def cancer_stays(scene: Scene) -> pl.DataFrame:
     frail = scene.people["frail"].to_numpy()
     person, day = _poisson_days(scene, np.where(frail, p.STAYS_PER_YEAR[1], p.STAYS_PER_YEAR[0]))
     after = day > scene.dates.first_treatment[person] + 2
+    tumour = _tumour(scene, person[after])
     return _stays(scene, "hospital", person[after], day[after], activity="hospital_stay", code_system="CIM10",
-                  code=_tumour(scene, person[after]), dp=_tumour(scene, person[after]), ghm="09M102", das="E119")  # fmt: skip
+                  code=tumour, dp=tumour, ghm="09M102", das="E119")  # fmt: skip
 
 
 def other_stays(scene: Scene) -> pl.DataFrame:
@@ -499,17 +508,23 @@ def palliative_care(scene: Scene) -> pl.DataFrame:
     """Palliative stays; Z51.5 is the principal, the related or an associated diagnosis. Many end with death."""
     dates = scene.dates
     person = _where(dates.palliative < p.NEVER)
-    position = scene.rng.choice(3, person.size, p=(0.7, 0.1, 0.2))
-    tumour = _tumour(scene, person).to_numpy()
+    position = pick(scene.rng, ("dp", "dr", "das"), person.size, (0.7, 0.1, 0.2)).alias("position")
     dies_there = scene.rng.random(person.size) < 0.6
     leave = np.where(dies_there, dates.death[person], dates.palliative[person] + 6)
-    return emit(
+    stays = emit(
         person, dates.palliative[person], activity="palliative_care", code="Z515", code_system="CIM10", ghm="23Z02Z",
         facility=scene.profile.facility[person], stay=stay_key("palliative", person), entry=dates.palliative[person],
-        exit=leave, dp=np.choose(position, (np.full(person.size, "Z515"), np.full(person.size, "Z488"), tumour)),
-        dr=pl.Series(np.choose(position, (tumour, np.full(person.size, "Z515"), np.full(person.size, "")))).replace("", None),
-        das=pl.Series(np.where(position == 2, "Z515", np.where(position == 1, tumour, ""))).replace("", None),
+        exit=leave,
     )  # fmt: skip
+    columns = stays.columns
+    z515, tumour = pl.lit("Z515"), pl.col("tumour")
+    at = pl.col("position")
+    return stays.with_columns(position, tumour=_tumour(scene, person)).select(
+        *columns,
+        dp=pl.when(at == "dp").then(z515).when(at == "dr").then(pl.lit("Z488")).otherwise(tumour),
+        dr=pl.when(at == "dp").then(tumour).when(at == "dr").then(z515),
+        das=pl.when(at == "dr").then(tumour).when(at == "das").then(z515),
+    )
 
 
 def terminal_stays(scene: Scene) -> pl.DataFrame:

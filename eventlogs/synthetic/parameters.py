@@ -1,7 +1,7 @@
 """Every number of the synthetic population, with its source.
 
-*Published* numbers name their paper; *ours* are choices made so that the extract looks plausible and exercises a reader.
-Nothing here describes real patients.
+*Published* numbers name their paper; *ours* are choices made so that the extract looks plausible and exercises a
+reader. Nothing here describes real patients.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ COMMUNES_PER_TERRITORY = 12  # ours: invented numbers 001 to 012
 FACILITY_SLOTS = 4  # ours: two public, then two private facilities in each département
 HOTSPOT_MIN_SHARE = 60 / 20_000  # a hotspot must have at least 60 expected patients in 20 000
 
-# --- who -----------------------------------------------------------------------------------------------------------
+# --- who --------------------------------------------------------------------------------------------------
 FEMALE_SHARE = 0.994  # ours, near the usual 1 % of breast cancers in men
 AGE_MEDIAN, AGE_SD, AGE_RANGE = 60.0, 13.0, (25, 97)  # median 60: FRESH, Dumas 2022; spread ours
 FRAIL_AT_60, FRAIL_PER_YEAR = -1.25, 0.05  # ours: logit of being frail, about 25 %
@@ -62,7 +62,7 @@ STAGE_SHARES = (0.45, 0.37, 0.12, 0.06)  # ours: I, II, III, IV
 SUBTYPES = ("luminal", "triple_negative", "her2")
 SUBTYPE_SHARES = (0.802, 0.095, 0.103)  # FRESH, Dumas 2022, n=235 368
 
-# --- survival ------------------------------------------------------------------------------------------------------
+# --- survival ---------------------------------------------------------------------------------------------
 EXCESS_HAZARD_PER_YEAR = (
     0.006,
     0.020,
@@ -71,9 +71,15 @@ EXCESS_HAZARD_PER_YEAR = (
 )  # ours, by stage; 5-year net survival near 87 % (2005-2010)
 OTHER_DEATH_LOG_HAZARD_AT_60, OTHER_DEATH_PER_YEAR = -5.3, 0.104  # ours: 0.5 % a year at 60, 4 % at 80
 
-# --- treatment -----------------------------------------------------------------------------------------------------
+# --- treatment --------------------------------------------------------------------------------------------
 CONSERVING_SHARE = (0.82, 0.74, 0.42)  # ours by stage; about 70 % overall (screened 82, others 70 %)
-NEOADJUVANT_LOGIT = {"base": -3.75, "stage_2": 1.2, "stage_3": 2.6, "not_luminal": 1.3}  # ours; about 8 %
+NEOADJUVANT_LOGIT = {
+    "base": -3.75,
+    "stage_2": 1.2,
+    "stage_3": 2.6,
+    "not_luminal": 1.3,
+    "per_year": 0.0,
+}  # ours; about 8 %
 ADJUVANT_LOGIT = {
     "base": -1.50,
     "stage_2": 1.3,
@@ -91,7 +97,7 @@ REGIMEN_OFFSETS = (
     (0, 21, 42, *(63 + 7 * k for k in range(9))),
     tuple(21 * k for k in range(8)),
 )
-"""Days of the sessions from the first: six courses every 21 days; three, then nine weekly; eight every 21 days (ours)."""
+"""Days of the sessions: six courses every 21 days; three, then nine weekly; eight every 21 days (ours)."""
 REGIMEN_SHARES = (0.70, 0.25, 0.05)
 PALLIATIVE_OFFSETS = tuple(21 * k for k in range(6))
 TRASTUZUMAB_INFUSIONS = 17  # a year, one every 21 days
@@ -121,7 +127,7 @@ stopped at one year (meta-regression) and about 31 % at five (gap of 90 days, Bo
 SURVEILLANCE = (5.919, 0.10)  # surgery to first mammography, median 372 days (yearly: HAS 2014; spread ours)
 SURVEILLANCE_RETURN_SHARE, SURVEILLANCE_RETURN_MEAN_DAYS = 0.5, 150.0  # ours: comes back later
 
-# --- the four planted breakdowns -------------------------------------------------------------------------------------
+# --- the four planted breakdowns --------------------------------------------------------------------------
 WITHIN_DAYS = {
     "late_start": 42,
     "radiotherapy_missed": 112,
@@ -132,7 +138,8 @@ WITHIN_DAYS = {
 
 EFFECTS = {
     "late_start": {
-        "facility": 0.45, "deprivation": 0.15, "frail": 0.25, "far": 0.30, "gp_poor": 0.20, "no_ald": 0.25, "hotspot": 0.35,
+        "facility": 0.45, "deprivation": 0.15, "frail": 0.25, "far": 0.30, "gp_poor": 0.20, "no_ald": 0.25,
+        "hotspot": 0.35,
     },
     "radiotherapy_missed": {
         "facility": 0.40, "deprivation": 0.35, "frail": 0.80, "far": 0.90, "gp_poor": 0.50, "no_ald": 0.60, "age": 0.40,
@@ -147,14 +154,14 @@ EFFECTS = {
         "deprivation": 0.35, "frail": 0.70, "far": 0.35, "gp_poor": 0.60, "no_ald": 0.70, "age": 0.35, "hotspot": 0.90,
     },
 }  # fmt: skip
-"""Effect of each covariate on the log-mean delay (late_start, radiotherapy_delay), the log-odds of never having the step
-(radiotherapy_missed, surveillance_lapse) or the log monthly hazard (endocrine_interruption). Directions follow published
-predictors (number of centres, deprivation, living far, no ALD, age under 40, tamoxifen); sizes are ours."""
+"""Effect of each covariate on the log-mean delay (late_start, radiotherapy_delay), the log-odds of never having the
+step (radiotherapy_missed, surveillance_lapse) or the log monthly hazard (endocrine_interruption). Directions follow
+published predictors (number of centres, deprivation, no ALD, age under 40, tamoxifen); sizes are ours."""
 
-BASE_LOGIT = {"radiotherapy_missed": -2.95, "surveillance_lapse": -1.18}
-BASE_LOG_HAZARD = -4.68
+BASE_LOGIT = {"radiotherapy_missed": -2.95, "surveillance_lapse": -1.11}
+BASE_LOG_HAZARD = -4.58
 
-# --- other care ------------------------------------------------------------------------------------------------------
+# --- other care -------------------------------------------------------------------------------------------
 GP_VISITS_PER_YEAR = (3.0, 0.7)  # ours: others, gp_poor
 EMERGENCIES_PER_YEAR = (0.06, 0.45)  # ours: others, frail
 STAYS_PER_YEAR = (0.05, 0.25)  # ours: stays for the cancer; others, frail
@@ -162,7 +169,7 @@ OTHER_STAYS_PER_YEAR = 0.05  # ours: stays with the cancer as associated diagnos
 NOISE_LINES_PER_YEAR = 4.0  # ours: pharmacy, biology, nursing, dental and other specialists: no event
 BYSTANDER_SHARE = 0.10  # ours: beneficiaries beside the patients, without breast cancer
 
-# --- codes (CCAM, CIM-10, GHM, ATC/CIP13, UCD, nature of care: public nomenclatures) -----------------------------------
+# --- codes (CCAM, CIM-10, GHM, ATC/CIP13, UCD, nature of care: public nomenclatures) ----------------------
 CONSERVING_CODES = ("QEFA004", "QEFA017", "QEFA001", "QEFA008")
 MASTECTOMY_CODES = ("QEFA019", "QEFA003", "QEFA005")
 BIOPSY_CODES = ("QEHJ001", "QEHJ004", "QEHJ005", "QEHH001")

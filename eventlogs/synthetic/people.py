@@ -120,10 +120,10 @@ def draw_people(
     """
     numbers = np.arange(first_number, first_number + size)
     index_day = rng.integers(calendar.first_index, calendar.last_index + 1, size)
-    age = np.clip(np.round(rng.normal(p.AGE_MEDIAN, p.AGE_SD, size)), *p.AGE_RANGE).astype(np.int64)
+    age: Ints = np.clip(np.round(rng.normal(p.AGE_MEDIAN, p.AGE_SD, size)), *p.AGE_RANGE).astype(np.int64)
     territory = rng.choice(land.territories.height, size, p=land.territories["share"].to_numpy())
     commune = territory * p.COMMUNES_PER_TERRITORY + rng.integers(0, p.COMMUNES_PER_TERRITORY, size)
-    frail = rng.random(size) < _logistic(p.FRAIL_AT_60 + p.FRAIL_PER_YEAR * (age - 60))
+    frail = rng.random(size) < logistic(p.FRAIL_AT_60 + p.FRAIL_PER_YEAR * (age - p.AGE_MEDIAN))
     nir = pseudonyms("N", seed, numbers)
     drawn = pl.DataFrame(
         {
@@ -166,5 +166,6 @@ def facility_codes(territories: pl.DataFrame) -> pl.Series:
     return frame.select(pl.col("code") + padded).to_series()
 
 
-def _logistic(x: Floats) -> Floats:
-    return 1.0 / (1.0 + np.exp(-x))
+def logistic(logit: NDArray[np.floating]) -> Floats:
+    """Probability from its logit."""
+    return np.asarray(1.0 / (1.0 + np.exp(-logit)), dtype=np.float64)

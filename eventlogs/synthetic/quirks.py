@@ -48,7 +48,7 @@ def _drawn(rng: Rng, size: int, share: float) -> pl.Series:
     return pl.Series(rng.random(size) < share)
 
 
-# --- beneficiaries -------------------------------------------------------------------------------------------------------
+# --- beneficiaries ----------------------------------------------------------------------------------------
 
 
 def missing_nir(people: People, rng: Rng, seed: int) -> People:
@@ -96,7 +96,7 @@ def unrecorded_death(people: People, claims: Claims, rng: Rng) -> People:
     return people.with_columns(recorded_death=pl.when(~hidden).then("recorded_death"))
 
 
-# --- lines of ER_PRS_F -----------------------------------------------------------------------------------------------------
+# --- lines of ER_PRS_F ------------------------------------------------------------------------------------
 
 
 def _genuine(claims: Claims, rng: Rng, share: float) -> pl.DataFrame:
@@ -192,7 +192,7 @@ def fides(claims: Claims, rng: Rng) -> Claims:
     return replace(claims, lines=pl.concat([claims.lines, lines], how="diagonal"))
 
 
-# --- stays ---------------------------------------------------------------------------------------------------------------
+# --- stays ------------------------------------------------------------------------------------------------
 
 
 def chaining_errors(claims: Claims, rng: Rng) -> Claims:

@@ -11,8 +11,8 @@ from .people import facility_codes
 
 NULL_DATE = "1600-01-01"
 JOIN_KEY = (
-    "DCT_ORD_NUM", "FLX_DIS_DTD", "FLX_EMT_NUM", "FLX_EMT_ORD", "FLX_EMT_TYP", "FLX_TRT_DTD", "ORG_CLE_NUM", "PRS_ORD_NUM",
-    "REM_TYP_AFF",
+    "DCT_ORD_NUM", "FLX_DIS_DTD", "FLX_EMT_NUM", "FLX_EMT_ORD", "FLX_EMT_TYP", "FLX_TRT_DTD", "ORG_CLE_NUM",
+    "PRS_ORD_NUM", "REM_TYP_AFF",
 )  # fmt: skip
 """The nine columns that join ER_PRS_F to its affinée tables."""
 
@@ -37,7 +37,7 @@ def snds_tables(
     return tables | _pmsi(claims, people, facilities, calendar, chunk)
 
 
-# --- beneficiaries -------------------------------------------------------------------------------------------------------
+# --- beneficiaries ----------------------------------------------------------------------------------------
 
 
 def _beneficiaries(people: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -71,7 +71,7 @@ def _referential(people: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-# --- DCIR ----------------------------------------------------------------------------------------------------------------
+# --- DCIR -------------------------------------------------------------------------------------------------
 
 
 def _dcir(
@@ -217,7 +217,7 @@ def _hospital_drugs(keyed: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-# --- PMSI ----------------------------------------------------------------------------------------------------------------
+# --- PMSI -------------------------------------------------------------------------------------------------
 
 
 def _pmsi(

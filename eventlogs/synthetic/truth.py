@@ -42,8 +42,8 @@ def observed_events(
 ) -> pl.DataFrame:
     """One row for each (person, activity, day), with `observable` and `why` not.
 
-    A line makes its event observable when the quantities that reached the extract sum to more than zero; a stay does when it is
-    chained to one person and ends before the last year does.
+    A line makes its event observable when the quantities that reached the extract sum to more than zero; a stay does
+    when it is chained to one person and ends before the last year does.
     """
     lined = _lined_events(claims.lines, calendar)
     stays = attributable(claims, people, calendar)
@@ -162,7 +162,7 @@ def truth_patients(course: Course, people: pl.DataFrame, members: pl.DataFrame, 
     )  # fmt: skip
 
 
-# --- mechanisms ----------------------------------------------------------------------------------------------------------
+# --- mechanisms -------------------------------------------------------------------------------------------
 
 
 def risk_rows(course: Course, patient_id: pl.Series, limit: Ints) -> pl.DataFrame:
@@ -173,14 +173,16 @@ def risk_rows(course: Course, patient_id: pl.Series, limit: Ints) -> pl.DataFram
     triggered = dates.conserving & (dates.radiotherapy_anchor < p.NEVER)
     rt_mu = radiotherapy_mu(mechanisms, dates.radiotherapy_anchor, dates.chemo_last)
     rows = [
-        _delay_rows("late_start", patient_id, dates.biopsy, mechanisms.start_mu, mechanisms.start_sigma, never),
         _delay_rows(
-            "radiotherapy_missed", patient_id, np.where(triggered, dates.radiotherapy_anchor, p.NEVER), rt_mu, p.RT_SIGMA,
-            mechanisms.radiotherapy_never,
+            "late_start", patient_id, dates.biopsy, mu=mechanisms.start_mu, sigma=mechanisms.start_sigma, p_never=never
         ),
         _delay_rows(
-            "surveillance_lapse", patient_id, dates.surgery, np.full(size, p.SURVEILLANCE[0]), p.SURVEILLANCE[1],
-            mechanisms.lapse,
+            "radiotherapy_missed", patient_id, np.where(triggered, dates.radiotherapy_anchor, p.NEVER), mu=rt_mu,
+            sigma=p.RT_SIGMA, p_never=mechanisms.radiotherapy_never,
+        ),
+        _delay_rows(
+            "surveillance_lapse", patient_id, dates.surgery, mu=np.full(size, p.SURVEILLANCE[0]),
+            sigma=p.SURVEILLANCE[1], p_never=mechanisms.lapse,
         ),
         _hazard_rows(course, patient_id),
     ]  # fmt: skip
@@ -193,7 +195,7 @@ def risk_rows(course: Course, patient_id: pl.Series, limit: Ints) -> pl.DataFram
 
 
 def _delay_rows(
-    breakdown: str, patient_id: pl.Series, start: Ints, mu: Floats, sigma: float, p_never: Floats
+    breakdown: str, patient_id: pl.Series, start: Ints, *, mu: Floats, sigma: float, p_never: Floats
 ) -> pl.DataFrame:
     return pl.DataFrame({"patient_id": patient_id, "at_risk_from": start, "mu": mu, "p_never": p_never}).with_columns(
         breakdown=pl.lit(breakdown), sigma=pl.lit(sigma, dtype=pl.Float64), supply_days=pl.lit(None, dtype=pl.Int64),
@@ -206,8 +208,9 @@ def _hazard_rows(course: Course, patient_id: pl.Series) -> pl.DataFrame:
     hazard = course.mechanisms.monthly_hazard[rows]
     return pl.DataFrame(
         {
-            "patient_id": patient_id[rows], "at_risk_from": course.dates.endocrine_start[rows], "monthly_hazard": hazard,
-            "monthly_hazard_later": hazard * p.LATER_HAZARD_RATIO, "supply_days": 30 * course.refill_boxes,
+            "patient_id": patient_id[rows], "at_risk_from": course.dates.endocrine_start[rows],
+            "monthly_hazard": hazard, "monthly_hazard_later": hazard * p.LATER_HAZARD_RATIO,
+            "supply_days": 30 * course.refill_boxes,
         }
     ).with_columns(breakdown=pl.lit("endocrine_interruption"))  # fmt: skip
 
@@ -215,8 +218,9 @@ def _hazard_rows(course: Course, patient_id: pl.Series) -> pl.DataFrame:
 def breakdown_rows(course: Course, patient_id: pl.Series, limit: Ints) -> pl.DataFrame:
     """Whether each mechanism fired before `limit` (end, death or palliative care), and the day it did.
 
-    `planted` is true when the step had not come `within_days` after the patient was at risk, false when it had, and null when
-    the limit came first. For an interruption it is true when 90 days without supply were complete before the limit.
+    `planted` is true when the step had not come `within_days` after the patient was at risk, false when it had, and
+    null when the limit came first. For an interruption it is true when 90 days without supply were complete before
+    the limit.
     """
     dates = course.dates
     anchor = np.where(dates.conserving, dates.radiotherapy_anchor, p.NEVER)

@@ -6,13 +6,12 @@ import os
 import shutil
 import tomllib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from eventlogs.errors import InputError
 
@@ -95,26 +94,31 @@ class TableFolder:
 
 
 class GrowingFiles:
-    """Single Parquet files that grow by one row group for each chunk; a context manager."""
+    """Single Parquet files, assembled at the end from the tables of each chunk."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._stack = ExitStack()
-        self._writers: dict[str, pq.ParquetWriter] = {}
+        self._parts = folder / ".parts"
+        self._counts: dict[str, int] = {}
 
     def __enter__(self) -> Self:
-        self._folder.mkdir()
+        self._parts.mkdir(parents=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        if kind is None:
+            self._assemble()
+        shutil.rmtree(self._parts)
 
     def write(self, name: str, table: pl.DataFrame) -> None:
         """Append `table` to the file `name`."""
-        rows = table.to_arrow()
-        if name not in self._writers:
-            writer = pq.ParquetWriter(self._folder / f"{name}.parquet", rows.schema, compression="zstd")
-            self._writers[name] = self._stack.enter_context(writer)
-        self._writers[name].write_table(rows)
+        number = self._counts.get(name, 0)
+        table.write_parquet(self._parts / f"{name}-{number:04d}.parquet")
+        self._counts[name] = number + 1
+
+    def _assemble(self) -> None:
+        for name, count in self._counts.items():
+            parts = [self._parts / f"{name}-{number:04d}.parquet" for number in range(count)]
+            pl.scan_parquet(parts).sink_parquet(self._folder / f"{name}.parquet", compression="zstd")
