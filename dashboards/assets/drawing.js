@@ -1,0 +1,114 @@
+/* The Drawing component (see drawing.py): an SVG whose [data-key] parts are chosen by mouse or keyboard.
+   One Tab stop; arrows go from part to part, Enter or a click chooses, Escape undoes; + - 0 zoom. */
+(function () {
+  const { createElement: h, useEffect, useRef } = window.React;
+  const SMALLEST_TEXT_SCALE = 0.6;
+
+  const parts = (host) => [...host.querySelectorAll("[data-key]")];
+
+  function mark(host, key) {
+    const svg = host.querySelector("svg");
+    if (!svg) return;
+    svg.classList.toggle("has-mark", parts(host).some((part) => part.dataset.key === key));
+    parts(host).forEach((part, place) => {
+      const ends = (part.dataset.ends || "").split(" ");
+      part.classList.toggle("is-marked", part.dataset.key === key);
+      part.classList.toggle("is-near", !!key && (ends.includes(key) || key.split("→").includes(part.dataset.key)));
+      part.setAttribute("aria-pressed", part.dataset.key === key);
+      part.tabIndex = part.dataset.key === key || (!key && place === 0) ? 0 : -1;
+    });
+    if (!host.querySelector('[data-key][tabindex="0"]') && parts(host)[0]) parts(host)[0].tabIndex = 0;
+  }
+
+  function step(host, part, by) {
+    const all = parts(host);
+    const next = all[(all.indexOf(part) + by + all.length) % all.length];
+    all.forEach((other) => (other.tabIndex = other === next ? 0 : -1));
+    next.focus();
+    return next;
+  }
+
+  const box = (svg) => svg.getAttribute("viewBox").split(" ").map(Number);
+  const show = (svg, values) => svg.setAttribute("viewBox", values.map((v) => v.toFixed(1)).join(" "));
+
+  function fit(svg, all) {
+    const [width, height] = [+svg.dataset.width, +svg.dataset.height];
+    const room = svg.getBoundingClientRect();
+    const scale = Math.min(room.width / width, room.height / height);
+    const least = all ? 0 : SMALLEST_TEXT_SCALE;
+    if (scale >= least) return show(svg, [0, 0, width, height]);
+    const tall = Math.min(height, room.height / least);
+    show(svg, [0, (height - tall) / 2, room.width / least, tall]);
+  }
+
+  function zoom(svg, factor, atX, atY) {
+    const [x, y, width, height] = box(svg);
+    const [cx, cy] = [x + width * (atX ?? 0.5), y + height * (atY ?? 0.5)];
+    show(svg, [cx + (x - cx) * factor, cy + (y - cy) * factor, width * factor, height * factor]);
+  }
+
+  function pan(svg, event) {
+    const [x, y, width, height] = box(svg);
+    const scale = Math.max(width / svg.clientWidth, height / svg.clientHeight);
+    const move = (e) => show(svg, [x + (event.clientX - e.clientX) * scale, y + (event.clientY - e.clientY) * scale, width, height]);
+    const stop = () => (removeEventListener("pointermove", move), removeEventListener("pointerup", stop));
+    addEventListener("pointermove", move);
+    addEventListener("pointerup", stop);
+  }
+
+  function Drawing({ id, svg, marked, zoomable, words, className, setProps }) {
+    const host = useRef(null);
+    const now = () => host.current.querySelector("svg");
+    const timer = useRef(0);
+    const choose = (part) => setProps({ chosen: part && part.dataset.key !== marked ? part.dataset.key : "" });
+    useEffect(() => { if (zoomable && now()) fit(now()); }, [svg]);
+    useEffect(() => mark(host.current, marked || ""), [svg, marked]);
+    const onKeyDown = (event) => {
+      const part = event.target.closest("[data-key]");
+      const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      const factor = zoomable && { "+": 0.8, "-": 1.25 }[event.key];
+      if (part && by) {
+        const next = step(host.current, part, by);
+        clearTimeout(timer.current);
+        timer.current = setTimeout(() => setProps({ chosen: next.dataset.key }), 250);
+      }
+      else if (part && (event.key === "Enter" || event.key === " ")) choose(part);
+      else if (event.key === "Escape") choose(null);
+      else if (factor) zoom(now(), factor);
+      else if (zoomable && event.key === "0") fit(now(), true);
+      else return;
+      event.preventDefault();
+    };
+    const handlers = {
+      onKeyDown,
+      onClick: (event) => { const part = event.target.closest("[data-key]"); if (part) choose(part); },
+      onPointerDown: (event) => { if (zoomable && !event.target.closest("[data-key]")) pan(now(), event); },
+      onWheel: (event) => { if (zoomable && event.ctrlKey) zoom(now(), event.deltaY > 0 ? 1.15 : 0.87); },
+    };
+    const button = (name, sign, act) => h("button", { key: name, type: "button", "aria-label": words[name], title: words[name], onClick: act }, sign);
+    const tools = zoomable && h("div", { className: "drawing-tools" }, [
+      button("in", "+", () => zoom(now(), 0.8)), button("out", "−", () => zoom(now(), 1.25)), button("fit", "⤢", () => fit(now(), true)),
+    ]);
+    const canvas = h("div", { ref: host, className: "drawing-canvas", dangerouslySetInnerHTML: { __html: svg || "" }, ...handlers });
+    return h("div", { id, className: "drawing " + (className || "") }, canvas, tools);
+  }
+
+  window.care_pathways = { Drawing };
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    page: {
+      remember: (...values) => {
+        const query = new URLSearchParams();
+        const names = window.dash_clientside.callback_context.inputs_list.map((input) => input.id.split(":")[1]);
+        names.forEach((name, place) => { if (values[place] !== null && values[place] !== "") query.set(name, values[place]); });
+        history.replaceState(history.state, "", "?" + query);
+        return window.dash_clientside.no_update;
+      },
+      speak: (language) => {
+        if (!language || language === document.documentElement.lang) return window.dash_clientside.no_update;
+        document.cookie = "language=" + language + "; path=/; max-age=31536000; samesite=strict";
+        location.reload();
+        return window.dash_clientside.no_update;
+      },
+    },
+  });
+})();

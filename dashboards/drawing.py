@@ -1,0 +1,38 @@
+"""A Dash component that shows an SVG whose parts can be chosen, by mouse or keyboard. Its script is ``assets/drawing.js``."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from dash.development.base_component import Component
+
+
+class Drawing(Component):
+    """An SVG drawing.
+
+    Parameters
+    ----------
+    id : str
+    svg : str
+        The markup. A part that can be chosen has a ``data-key`` (and ``data-ends``, the keys that it joins).
+    chosen : str
+        Key of the part last chosen by the user; an empty text when the choice is undone.
+    marked : str
+        Key of the part to mark.
+    zoomable : bool
+        Whether it can be moved and enlarged; then ``words`` names the buttons (``in``, ``out``, ``fit``).
+    words : dict
+    className : str
+    """
+
+    _namespace = "care_pathways"
+    _type = "Drawing"
+    _children_props: ClassVar[list[str]] = []
+    _base_nodes: ClassVar[list[str]] = ["children"]
+    _prop_names: ClassVar[list[str]] = ["id", "svg", "chosen", "marked", "zoomable", "words", "className"]
+    _valid_wildcard_attributes: ClassVar[list[str]] = []
+    available_properties: ClassVar[list[str]] = _prop_names
+    available_wildcard_properties: ClassVar[list[str]] = []
+
+    def __init__(self, **props: Any) -> None:
+        super().__init__(**props)

@@ -1,0 +1,141 @@
+"""View data -> plotly figures. Text and grid take the page's colours from the style sheet, in light and dark."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import polars as pl
+
+from dashboards.views import BreakdownView, EdgeView
+from dashboards.words import Words
+
+BAR = "#8092a8"
+DOT, HOT, LIMIT, CHOSEN = "#6b7f97", "#d1361a", "#8c8c8c", "#1f5f8b"
+CONFIG = {"displayModeBar": False, "responsive": True}
+
+
+def delay_histogram(view: EdgeView, words: Words) -> go.Figure:
+    """Return the delays of one passage: one bar a released bin, as high as its events a day.
+
+    Bins are unequal (each holds at least the threshold), so area and not height is the count; the last bin has no
+    released end and is drawn as wide as the one before.
+    """
+    bins = view.delays.with_columns(
+        (pl.col("day_to") - pl.col("day_from") + 1).fill_null(strategy="forward").fill_null(1).alias("width")
+    )
+    said = [_bin_sentence(row, words) for row in bins.iter_rows(named=True)]
+    bars = go.Bar(
+        x=(bins["day_from"] + bins["width"] / 2).to_list(),
+        y=(bins["n_events"] / bins["width"]).to_list(),
+        width=bins["width"].to_list(),
+        marker={"color": BAR, "line": {"width": 0.6, "color": "rgba(255,255,255,0.8)"}},
+        hovertext=said,
+        hoverinfo="text",
+    )
+    figure = go.Figure(bars, _layout(words, height=190))
+    for share, days in (("edge.median", view.edge["median_days"]), ("edge.p90", view.edge["p90_days"])):
+        if days is not None:
+            figure.add_vline(days, line={"color": CHOSEN, "width": 1.5, "dash": "dot"})
+            figure.add_annotation(
+                x=days, y=1.0, yref="paper", yanchor="bottom", text=words(share), showarrow=False
+            )
+    figure.update_xaxes(title_text=words("edge.days_axis"), rangemode="tozero")
+    figure.update_yaxes(title_text=words("edge.density_axis"), rangemode="tozero", nticks=4)
+    return figure
+
+
+def _bin_sentence(row: dict[str, int | None], words: Words) -> str:
+    key = "edge.bin_open" if row["day_to"] is None else "edge.bin"
+    return words(
+        key,
+        first=words.number(row["day_from"]),
+        last=words.number(row["day_to"]),
+        n=words.number(row["n_events"]),
+    )
+
+
+def funnel(view: BreakdownView, territory: str, words: Words) -> go.Figure:
+    """Return the funnel: each territory's rate against its number of patients, within its 95 % limits.
+
+    A small territory far from the mean but inside the limits differs no more than chance allows.
+    """
+    shown = view.territories.filter(pl.col("rate").is_not_null()).sort("n_evaluable")
+    figure = go.Figure(layout=_layout(words, height=330))
+    for limit in ("funnel_low", "funnel_high"):
+        figure.add_trace(_limit(shown, limit))
+    figure.add_trace(_dots(shown, territory, words))
+    figure.update_xaxes(title_text=words("funnel.n_axis"), rangemode="tozero")
+    figure.update_yaxes(title_text=words("funnel.rate_axis"), tickformat=".0%", rangemode="tozero")
+    return figure
+
+
+def _limit(shown: pl.DataFrame, limit: str) -> go.Scatter:
+    return go.Scatter(
+        x=shown["n_evaluable"].to_list(),
+        y=shown[limit].to_list(),
+        mode="lines",
+        line={"color": LIMIT, "width": 1.3, "dash": "dash"},
+        hoverinfo="skip",
+    )
+
+
+def _dots(shown: pl.DataFrame, territory: str, words: Words) -> go.Scatter:
+    chosen = pl.col("territory") == territory
+    look = shown.select(
+        pl.when(chosen)
+        .then(pl.lit(CHOSEN))
+        .when("hotspot")
+        .then(pl.lit(HOT))
+        .otherwise(pl.lit(DOT))
+        .alias("colour"),
+        pl.when(chosen).then(15).when("hotspot").then(10).otherwise(8).alias("size"),
+        pl.when("hotspot").then(pl.lit("diamond")).otherwise(pl.lit("circle")).alias("symbol"),
+        pl.when(chosen | pl.col("hotspot")).then("name").otherwise(pl.lit("")).alias("text"),
+    )
+    return go.Scatter(
+        x=shown["n_evaluable"].to_list(),
+        y=shown["rate"].to_list(),
+        mode="markers+text",
+        marker={
+            "color": look["colour"].to_list(),
+            "size": look["size"].to_list(),
+            "symbol": look["symbol"].to_list(),
+            "opacity": 0.85,
+            "line": {"width": 1, "color": "#ffffff"},
+        },
+        text=look["text"].to_list(),
+        textposition="top center",
+        customdata=shown["territory"].to_list(),
+        hovertext=[
+            words(
+                "funnel.hover",
+                name=row["name"],
+                rate=words.percent(row["rate"], 1),
+                n=words.number(row["n_evaluable"]),
+            )
+            for row in shown.iter_rows(named=True)
+        ],
+        hoverinfo="text",
+    )
+
+
+def _layout(words: Words, height: int) -> go.Layout:
+    axis = {
+        "showline": False,
+        "gridcolor": "#dfe4ea",
+        "zerolinecolor": "#dfe4ea",
+        "fixedrange": True,
+        "automargin": True,
+    }
+    return go.Layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 22, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        showlegend=False,
+        separators=",\u202f" if words.language == "fr" else ".,",
+        font={"size": 12.5},
+        hoverlabel={"align": "left"},
+        xaxis=axis,
+        yaxis=axis,
+        template="none",
+    )

@@ -1,0 +1,360 @@
+"""Released tables and the state of a page -> what the page says. Pure: no Dash, no IO, no words of a language."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, get_args
+from urllib.parse import urlencode
+
+import polars as pl
+
+from dashboards.results import Results
+from pathways.mining.maps import ELSEWHERE, END, START, filter_to
+
+Level = Literal["activity", "phase"]
+Measure = Literal["n_patients", "n_events", "median_days", "p90_days"]
+TerritoryMeasure = Literal["shrunk_ratio", "rate"]
+
+POOLED = ELSEWHERE
+FREQUENT_FIRST = ["n_events", "source", "target"]
+HIDDEN_KEY = f"{POOLED}→{POOLED}"
+ARROW = "→"
+
+STEP_PERCENT = 5
+MOST_EDGES = 150
+OPENING_NODES = 14
+OPENING_EDGES_PER_NODE = 1.5
+LONGEST_DELAYS = 5
+VARIANTS_SHOWN = 12
+
+RATIO_BOUNDS = (0.8, 0.95, 1.05, 1.25)
+RATE_BOUNDS = (0.1, 0.2, 0.3, 0.4)
+ANY = "any"
+Z_95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class MapState:
+    """What the process map is asked to show; the page's URL holds it."""
+
+    level: Level = "activity"
+    measure: Measure = "n_patients"
+    activities: int = 100
+    paths: int = 100
+    selected: str = ""
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str], opening: MapState) -> Self:
+        """Read the state from a URL's query; whatever it does not say, or says wrongly, is as at the opening."""
+        return cls(
+            level=_choice(query.get("level"), get_args(Level), opening.level),
+            measure=_choice(query.get("measure"), get_args(Measure), opening.measure),
+            activities=_percent(query.get("activities"), opening.activities),
+            paths=_percent(query.get("paths"), opening.paths),
+            selected=query.get("selected", opening.selected),
+        )
+
+    def to_query(self) -> str:
+        """Write the state as a URL's query."""
+        return "?" + urlencode({key: value for key, value in asdict(self).items() if value != ""})
+
+
+@dataclass(frozen=True)
+class BreakdownState:
+    """What the page of breakdowns is asked to show."""
+
+    breakdown: str = ANY
+    measure: TerritoryMeasure = "shrunk_ratio"
+    territory: str = ""
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str], results: Results) -> Self:
+        """Read the state from a URL's query; an unknown breakdown gives the first one."""
+        known = breakdown_ids(results)
+        return cls(
+            breakdown=_choice(query.get("breakdown"), known, known[0] if known else ANY),
+            measure=_choice(query.get("measure"), get_args(TerritoryMeasure), "shrunk_ratio"),
+            territory=query.get("territory", ""),
+        )
+
+
+@dataclass(frozen=True)
+class MapView:
+    """The part of the map that is drawn, and what is left out.
+
+    Attributes
+    ----------
+    nodes, edges : polars.DataFrame
+        As released, only the rows drawn; START and END are in no row of ``nodes``.
+    hidden_by_sliders, hidden_by_threshold : int or None
+        Passages (events) that are left out; None where the released table does not say.
+    n_events : int
+        Passages of the whole level that may be said: drawn and hidden.
+    n_nodes, n_edges : int
+        Released steps and passages of the level.
+    """
+
+    nodes: pl.DataFrame
+    edges: pl.DataFrame
+    hidden_by_sliders: int
+    hidden_by_threshold: int | None
+    n_nodes: int
+    n_edges: int
+
+    @property
+    def n_events(self) -> int:
+        return self.shown + self.hidden
+
+    @property
+    def shown(self) -> int:
+        return int(self.edges["n_events"].sum())
+
+    @property
+    def hidden(self) -> int:
+        return self.hidden_by_sliders + (self.hidden_by_threshold or 0)
+
+    @property
+    def shown_share(self) -> float | None:
+        return self.shown / self.n_events if self.n_events else None
+
+
+@dataclass(frozen=True)
+class EdgeView:
+    """One passage: its row, its two steps, and the distribution of its delay."""
+
+    edge: Mapping[str, Any]
+    delays: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """One step: its row, and where patients come from and go to, most frequent first."""
+
+    node: Mapping[str, Any]
+    share: float | None
+    before: pl.DataFrame
+    after: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class VariantsView:
+    """The commonest pathways and the rest, said as one row."""
+
+    variants: pl.DataFrame
+    rest: Mapping[str, Any] | None
+    n_patients: int
+
+
+@dataclass(frozen=True)
+class BreakdownView:
+    """One breakdown: its row (None for *any*), and its territories with their class on the map."""
+
+    row: Mapping[str, Any] | None
+    territories: pl.DataFrame
+    bounds: tuple[float, ...]
+    n_suppressed: int
+
+
+def opening_state(results: Results, level: Level = "activity") -> MapState:
+    """Return sliders that give a map of a dozen steps, whatever the study's size."""
+    activities = _up_to_step(OPENING_NODES, _of_level(results.nodes, level).height)
+    every = map_view(results, MapState(level=level, activities=activities))
+    wanted = OPENING_EDGES_PER_NODE * every.nodes.height
+    return MapState(level=level, activities=activities, paths=_up_to_step(wanted, every.edges.height))
+
+
+def map_view(results: Results, state: MapState) -> MapView:
+    """Choose the steps and passages to draw.
+
+    The sliders keep a share of the steps (those of most patients) and of the passages between them (those of most
+    events); each step keeps at least its commonest way in and way out. At most 150 passages are drawn.
+    """
+    nodes, edges = _of_level(results.nodes, state.level), _of_level(results.edges, state.level)
+    released, pooled = _flow(edges), edges.filter(pl.col("source") == POOLED)["n_events"]
+    kept, drawn = filter_to(
+        nodes, edges, activities_share=state.activities / 100, paths_share=state.paths / 100
+    )
+    shown = _flow(drawn).sort(FREQUENT_FIRST, descending=[True, False, False]).head(MOST_EDGES)
+    return MapView(
+        nodes=kept,
+        edges=shown,
+        hidden_by_sliders=int(released["n_events"].sum() - shown["n_events"].sum()),
+        hidden_by_threshold=pooled.item() if pooled.len() else 0,
+        n_nodes=nodes.height,
+        n_edges=released.height,
+    )
+
+
+def columns(results: Results, level: Level) -> dict[str, int]:
+    """Return the column of each phase on the map: phases from left to right as patients meet them.
+
+    The place of a phase is the mean of its steps' median days since the index, weighted by patients, over every
+    step released and not only those drawn, so that it does not move with the sliders.
+    """
+    nodes = _of_level(results.nodes, level)
+    day = (pl.col("median_day") * pl.col("n_patients")).sum() / pl.col("n_patients").sum()
+    phases = nodes.group_by("phase").agg(day.alias("day"), pl.col("order").min())
+    ranked = phases.sort(["day", "order"], nulls_last=True)["phase"].to_list()
+    return {phase: place for place, phase in enumerate(ranked, start=1)}
+
+
+def edge_view(results: Results, level: Level, key: str) -> EdgeView | None:
+    """Return a passage by its key ``source→target``, or None where no such passage was released."""
+    source, _, target = key.partition(ARROW)
+    here = (pl.col("source") == source) & (pl.col("target") == target)
+    found = _flow(_of_level(results.edges, level)).filter(here)
+    if found.is_empty():
+        return None
+    delays = _of_level(results.edge_delays, level).filter(here).sort("day_from")
+    return EdgeView(found.row(0, named=True), delays)
+
+
+def node_view(results: Results, level: Level, key: str) -> NodeView | None:
+    """Return a step by its activity, or None where no such step was released."""
+    found = _of_level(results.nodes, level).filter(pl.col("activity") == key)
+    if found.is_empty():
+        return None
+    edges = _flow(_of_level(results.edges, level))
+    return NodeView(
+        node=found.row(0, named=True),
+        share=share_of(found["n_patients"].item(), results.summary["n_patients"]),
+        before=_with_share(edges.filter(pl.col("target") == key)),
+        after=_with_share(edges.filter(pl.col("source") == key)),
+    )
+
+
+def share_of(part: int | None, whole: int | None) -> float | None:
+    """Return a share of one, or None where either is hidden or the whole is nothing."""
+    return part / whole if part is not None and whole else None
+
+
+def longest_delays(view: MapView) -> pl.DataFrame:
+    """Return the passages drawn between two different steps that take longest, by median delay."""
+    between = view.edges.filter((pl.col("source") != pl.col("target")) & pl.col("median_days").is_not_null())
+    return between.sort(["median_days", "n_events"], descending=True).head(LONGEST_DELAYS)
+
+
+def variants_view(results: Results, level: Level) -> VariantsView:
+    """Return the commonest pathways of a level, and all others as one row."""
+    rows = _of_level(results.variants, level) if "level" in results.variants.columns else results.variants
+    named = rows.filter(pl.col("rank").is_not_null()).sort("rank")
+    pooled = rows.filter(pl.col("rank").is_null())
+    return VariantsView(
+        variants=named.head(VARIANTS_SHOWN),
+        rest=pooled.row(0, named=True) if pooled.height else None,
+        n_patients=int(results.summary["n_patients"]),
+    )
+
+
+def breakdown_ids(results: Results) -> list[str]:
+    """Return the breakdowns that can be chosen: *any* first, where the territories know it."""
+    defined = results.breakdowns["breakdown"].to_list()
+    return [ANY, *defined] if (results.territories["breakdown"] == ANY).any() else defined
+
+
+def breakdown_view(results: Results, state: BreakdownState, names: pl.DataFrame) -> BreakdownView:
+    """Return one breakdown and its territories.
+
+    Parameters
+    ----------
+    names : polars.DataFrame
+        ``territory``, ``name``, ``region``: every territory of the map.
+
+    Returns
+    -------
+    BreakdownView
+        ``territories`` has one row for each territory of the map, those without a released row as suppressed, with
+        ``rate_low`` and ``rate_high`` (95 %, Wilson) and ``shade`` (place of the value among the class bounds).
+    """
+    rows = results.territories.filter(pl.col("breakdown") == state.breakdown)
+    bounds = RATIO_BOUNDS if state.measure == "shrunk_ratio" else RATE_BOUNDS
+    territories = (
+        names.join(rows, on="territory", how="full", coalesce=True)
+        .with_columns(pl.col("suppressed").fill_null(True), pl.col("hotspot").fill_null(False))
+        .with_columns(pl.col("name").fill_null(pl.col("territory")), shade_of(state.measure, bounds))
+        .with_columns(*wilson("n_broken", "n_evaluable"))
+        .sort(["shrunk_ratio", "territory"], descending=[True, False], nulls_last=True)
+    )
+    chosen = results.breakdowns.filter(pl.col("breakdown") == state.breakdown)
+    return BreakdownView(
+        row=chosen.row(0, named=True) if chosen.height else None,
+        territories=territories,
+        bounds=bounds,
+        n_suppressed=int(territories["suppressed"].sum()),
+    )
+
+
+def shade_of(measure: str, bounds: tuple[float, ...]) -> pl.Expr:
+    """Return the class of a value: 0 below the first bound, up to the number of bounds; null where suppressed."""
+    place = pl.sum_horizontal([(pl.col(measure) >= bound).cast(pl.Int64) for bound in bounds])
+    return pl.when(pl.col(measure).is_not_null()).then(place).alias("shade")
+
+
+def wilson(broken: str, evaluable: str) -> tuple[pl.Expr, pl.Expr]:
+    """Return the 95 % limits of a proportion (Wilson 1927, J Am Stat Assoc 22:209-212)."""
+    n, share = pl.col(evaluable), pl.col(broken) / pl.col(evaluable)
+    centre = share + Z_95**2 / (2 * n)
+    spread = Z_95 * (share * (1 - share) / n + Z_95**2 / (4 * n**2)).sqrt()
+    scale = 1 + Z_95**2 / n
+    return ((centre - spread) / scale).alias("rate_low"), ((centre + spread) / scale).alias("rate_high")
+
+
+def status_shares(row: Mapping[str, Any]) -> list[tuple[str, int | None, float | None]]:
+    """Return (status, patients, share) of a breakdown's row, in the order drawn; None where suppressed."""
+    total = row["n_patients"]
+    return [
+        (status, row[status], share_of(row[status], total))
+        for status in ("broken", "kept", "excused", "undecidable")
+    ]
+
+
+def broken_share(row: Mapping[str, Any]) -> float | None:
+    """Return the share of broken among the evaluable (kept or broken), or None where either is suppressed."""
+    if row["broken"] is None or row["kept"] is None:
+        return None
+    return share_of(row["broken"], row["broken"] + row["kept"])
+
+
+def with_provenance(frame: pl.DataFrame, results: Results, filters: str) -> pl.DataFrame:
+    """Add to a table that leaves the screen what it counts, among whom, its threshold, filter and study."""
+    return frame.with_columns(
+        pl.lit(results.summary["n_patients"]).alias("denominator"),
+        pl.lit(results.threshold).alias("threshold"),
+        pl.lit(filters).alias("filters"),
+        pl.lit(results.study).alias("study"),
+    )
+
+
+def to_csv(frame: pl.DataFrame) -> str:
+    """Return CSV as a French spreadsheet opens it: ``;`` and a byte-order mark."""
+    return "\ufeff" + frame.write_csv(separator=";", decimal_comma=True)
+
+
+def _of_level(frame: pl.DataFrame, level: str) -> pl.DataFrame:
+    return frame.filter(pl.col("level") == level)
+
+
+def _flow(edges: pl.DataFrame) -> pl.DataFrame:
+    return edges.filter(pl.col("source") != POOLED)
+
+
+def _with_share(edges: pl.DataFrame) -> pl.DataFrame:
+    shares = edges.with_columns((pl.col("n_events") / pl.col("n_events").sum()).alias("share"))
+    return shares.sort(FREQUENT_FIRST, descending=[True, False, False])
+
+
+def _choice(value: str | None, choices: Any, default: Any) -> Any:
+    return value if value in choices else default
+
+
+def _percent(value: str | None, default: int) -> int:
+    if value is None or not value.isascii() or not value.isdigit():
+        return default
+    return min(100, max(STEP_PERCENT, round(int(value) / STEP_PERCENT) * STEP_PERCENT))
+
+
+def _up_to_step(wanted: float, total: int) -> int:
+    steps = 100 / STEP_PERCENT
+    return min(100, max(STEP_PERCENT, STEP_PERCENT * math.floor(steps * min(1.0, wanted / max(1, total)))))
