@@ -10,7 +10,7 @@ import argparse
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from importlib.metadata import entry_points, version
@@ -156,8 +156,19 @@ def _run_build(args: argparse.Namespace) -> None:
             columns=dict(args.columns),
             progress=report,
         )
-    counts = study.manifest["counts"]
-    console.print(f"{counts['patients']:,} patients, {counts['events']:,} events: {args.out}")
+    console.print(_built(study.manifest["counts"], args.out))
+
+
+def _built(counts: Mapping[str, int], out: Path) -> str:
+    """Say what was built and, when nobody entered, where they were lost."""
+    made = f"{counts['patients']:,} patients, {counts['events']:,} events: {out}"
+    if counts["events"]:
+        return made
+    return (
+        f"{made}\nNobody entered the cohort: of {counts.get('persons', 0):,} persons in IR_BEN_R, "
+        f"{counts.get('persons_diagnosed', 0):,} have a diagnosis of the definition (stays or ALD) and "
+        f"{counts.get('persons_with_index', 0):,} an index event; check the years, the tables and the definition."
+    )
 
 
 def _check(commands: Commands) -> None:
@@ -172,11 +183,11 @@ def _run_check(args: argparse.Namespace) -> None:
     from pathways.steps import check
 
     report = check(args.study)
-    table = Table("check", "what", "found", "of", "threshold", "", title=f"Quality of {args.study}")
+    table = Table("", "check", "found", "allowed", title=f"Quality of {args.study}", box=None)
     for item in report.checks:
         state = "ok" if item.passed else {"fatal": "FATAL", "warning": "warning"}.get(item.severity, "note")
-        share = f"{item.found:,} ({item.share:.2%})"
-        table.add_row(item.id, item.words, share, f"{item.out_of:,}", f"{item.threshold:.2%}", state)
+        found = f"{item.found:,} of {item.out_of:,} ({item.share:.2%})"
+        table.add_row(state, item.words, found, f"{item.threshold:.2%}")
     console.print(table)
     if report.fatal:
         names = ", ".join(check.id for check in report.fatal)

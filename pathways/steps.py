@@ -160,15 +160,13 @@ def _workspace(parent: Path) -> AbstractContextManager[str]:
 def _from_xes(
     source: Path, folder: Path, pathway: Pathway | None, columns: dict[str, str], progress: Progress
 ) -> _Made:
-    progress("read", 0, 1)
-    return _ready(table.Source(xes.read(source, columns)), folder, pathway)
+    return _ready(table.Source(xes.read(source, columns)), folder, pathway, progress)
 
 
 def _from_table(
     source: Path, folder: Path, pathway: Pathway | None, columns: dict[str, str], progress: Progress
 ) -> _Made:
-    progress("read", 0, 1)
-    return _ready(table.read(source, columns, pathway.within_day if pathway else ()), folder, pathway)
+    return _ready(table.read(source, columns, pathway.within_day if pathway else ()), folder, pathway, progress)
 
 
 _DOORS: dict[Door, Callable[[Path, Path, Pathway | None, dict[str, str], Progress], _Made]] = {
@@ -178,11 +176,13 @@ _DOORS: dict[Door, Callable[[Path, Path, Pathway | None, dict[str, str], Progres
 }
 
 
-def _ready(source: table.Source, folder: Path, pathway: Pathway | None) -> _Made:
+def _ready(source: table.Source, folder: Path, pathway: Pathway | None, progress: Progress) -> _Made:
+    progress("write", 0, 1)
     if pathway is not None:
         definition.check_against(pathway, source.log.activities)
     log = table.with_index(source.log, pathway.cohort.index_activities if pathway else ())
     _write_log(log, folder)
+    progress("write", 1, 1)
     horizons = (
         log.horizons.drop_nulls("observed_until").group_by("source").agg(pl.col("observed_until").max())
     )

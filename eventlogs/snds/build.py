@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -154,7 +154,22 @@ class _Build:
     def _claim_slices(self) -> Iterator[Slice]:
         for months in self._months():
             name = f"DCIR {months[0]:%Y-%m} to {months[-1]:%Y-%m}"
-            yield Slice(name, partial(attach.claim_rows, partial(self._table, None, months, self.links)))
+            yield Slice(name, partial(self._claims, months))
+
+    def _claims(self, months: list[date]) -> nw.LazyFrame[Any]:
+        return attach.claim_rows(partial(self._table, None, months, self._entrants))
+
+    @cached_property
+    def _entrants(self) -> pl.DataFrame:
+        """Links of the persons who have a diagnosis of the cohort: only their claims need be attached.
+
+        Read once the hospital slices are scattered, which is why these come first.
+        """
+        scattered = list((self.work / "rows").rglob("*.parquet"))
+        if not self.rules.diagnosis or not scattered:
+            return self.links.filter(not self.rules.diagnosis)
+        diagnosed = pl.scan_parquet(scattered).filter(pl.col("kind") == "diagnosis").select("person").unique()
+        return self.links.join(diagnosed.collect(), on="person", how="semi")
 
     def _months(self) -> Iterator[list[date]]:
         """Yield runs of flux months that hold about `LINES_PER_SLICE` lines."""

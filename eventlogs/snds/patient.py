@@ -86,6 +86,8 @@ def build(rows: pl.DataFrame, people: pl.DataFrame, rules: ActivityRules) -> Bui
             - netted.filter(pl.col("quantity") > 0).height,
             "duplicates_merged": found.height - events.height,
             "events_outside_cohort": events.height - kept.height,
+            "persons_diagnosed": dated.filter(pl.col("kind") == "diagnosis")["person"].n_unique(),
+            "persons_with_index": _anchors(events, rules)["person"].n_unique(),
             "events": kept.height,
             "patients": members.height,
         },
@@ -266,6 +268,12 @@ def cohort(
     entered = people.join(index, on="person").join(seen, on="person").join(died, on="person", how="left")
     entered = entered.with_columns(death_date=pl.coalesce("died_on", "death_date")).sort("person")
     return entered.join(diagnosed, on="person", how="semi") if rules.diagnosis else entered
+
+
+def _anchors(events: pl.DataFrame, rules: ActivityRules) -> pl.DataFrame:
+    return (
+        events.filter(pl.col("activity").is_in(rules.index_activities)) if rules.index_activities else events
+    )
 
 
 def within_cohort(events: pl.DataFrame, members: pl.DataFrame, lookback_days: int | None) -> pl.DataFrame:
