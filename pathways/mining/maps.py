@@ -607,7 +607,7 @@ def _svg(process_map: ProcessMap) -> str:
     dots = [_svg_node(place[row["activity"]], row) for row in nodes.to_dicts()]
     width = 120 + _SVG_STEP * len(place)
     return (
-        f'<svg role="img" viewBox="0 0 {width} 420" width="{width}" font-family="sans-serif" font-size="11">'
+        f'<svg role="img" viewBox="0 40 {width} 320" width="{width}" font-family="sans-serif" font-size="11">'
         f"{''.join(arcs)}{''.join(dots)}</svg>"
     )
 
@@ -630,3 +630,20 @@ def _svg_node(x: int, row: dict[str, Any]) -> str:
         f'<circle cx="{x}" cy="{_SVG_LINE}" r="5" fill="#1b3a4b"><title>{name}: {row["n_patients"]} patients'
         f'</title></circle><text transform="translate({x},{_SVG_LINE + 14}) rotate(50)">{name}</text>'
     )
+
+
+def process_maps(log: EventLog, pathway: Pathway) -> dict[Level, ProcessMap]:
+    """Return the map of a log at both levels, named after the pathway in French."""
+    phases = phase_log(log, pathway)
+    return {
+        "activity": ProcessMap.from_log(log, name=pathway.label["fr"]),
+        "phase": ProcessMap.from_log(phases, name=pathway.label["fr"], level="phase"),
+    }
+
+
+def collapsed_variants(log: EventLog, pathway: Pathway) -> dict[Level, pl.DataFrame]:
+    """Return `variants` with repeats written once, at both levels; durations run to the last event."""
+    return {
+        "activity": variants(log, collapse=True),
+        "phase": variants(log.with_activities(pathway.phase_of()), collapse=True),
+    }

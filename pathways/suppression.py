@@ -1,0 +1,454 @@
+"""Protecting small numbers against arithmetic: flows, sums, nested counts. Pure functions on small arrays.
+
+The attacker knows every published number, how the numbers add up, and which cells are hidden. A hidden cell is
+protected when the values that fit all this span at least a given width.
+
+References
+----------
+Suppression by linear programming: Fischetti and Salazar-González, *Solving the cell suppression problem on tabular
+data with linear constraints*, Management Science 47(7), 2001; on networks: Kelly, Golden and Assad, *Cell
+suppression: disclosure protection for sensitive tabular data*, Networks 22, 1992.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+from scipy.sparse import csr_array, hstack
+
+from eventlogs.errors import DisclosureRefused
+from pathways.mining.maps import END, START
+
+Numbers = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+TOLERANCE = 1e-6
+"""What the linear programs may be off by, in patients."""
+
+
+@dataclass(frozen=True)
+class FlowLevel:
+    """One level of a map, as what would be published of it.
+
+    Parameters
+    ----------
+    edges : polars.DataFrame
+        ``source``, ``target``, ``n_events``, ``n_patients``, with the edges from ``▶`` and to ``■``.
+    nodes : polars.DataFrame
+        ``activity``, ``n_patients`` of the published nodes.
+    total_rounding : int or None
+        The level's total flow is known elsewhere, to a multiple of this; None: it is known nowhere.
+    """
+
+    edges: pl.DataFrame
+    nodes: pl.DataFrame
+    total_rounding: int | None = None
+
+
+@dataclass(frozen=True)
+class FlowSystem:
+    """What can be known of flows, as linear constraints on the deviation ``d`` of each cell from its true value.
+
+    Cells are the edges of each level in turn, then each level's total. ``equal @ d = 0``: balance at each node,
+    sums over levels, totals. ``least @ d <= room``: a node has at least one event a patient, and no more patients
+    start or end in it than it has. ``-down <= d <= up`` for a hidden cell; ``d`` is 0 for a published one.
+    """
+
+    equal: csr_array
+    least: csr_array
+    room: Numbers
+    down: Numbers
+    up: Numbers
+    cost: Numbers
+    n_edges: int
+
+    def push(self, hidden: Flags, direction: Numbers) -> Numbers:
+        """Return the deviation farthest in `direction` among those that fit everything published."""
+        limits = np.where(hidden, self.up, 0), np.where(hidden, self.down, 0)
+        found = self._solve(-direction, direction, *limits)
+        if found is None:
+            raise DisclosureRefused("the flows of a map contradict each other; build its levels from one log")
+        return found[0]
+
+    def widen(self, hidden: Flags, cell: int, by: float) -> tuple[float, Numbers] | None:
+        """Return the cost and the deviation that moves `cell` `by` so much and as few published cells as it can.
+
+        None where no choice of cells allows it.
+        """
+        if -by > self.down[cell]:
+            return None
+        cost = np.where(hidden, 0, self.cost)
+        up, down = self.up.copy(), self.down.copy()
+        up[cell], down[cell] = max(by, 0), max(-by, 0)
+        found = self._solve(cost, cost, up, down, fixed=(cell, by))
+        return None if found is None else (found[1], found[0])
+
+    def _solve(
+        self,
+        cost_up: Numbers,
+        cost_down: Numbers,
+        up: Numbers,
+        down: Numbers,
+        fixed: tuple[int, float] = (0, 0.0),
+    ) -> tuple[Numbers, float] | None:
+        """Minimise the cost of ``d = plus - minus``; None where nothing fits."""
+        n = len(self.down)
+        cell, by = fixed
+        lowest = np.zeros(2 * n)
+        lowest[cell if by >= 0 else n + cell] = abs(by)
+        solution = linprog(
+            np.concatenate([cost_up, cost_down]),
+            A_ub=hstack([self.least, -self.least], format="csr"),
+            b_ub=self.room,
+            A_eq=hstack([self.equal, -self.equal], format="csr"),
+            b_eq=np.zeros(self.equal.shape[0]),
+            bounds=np.column_stack([lowest, np.concatenate([up, down])]),
+            method="highs",
+        )
+        if solution.x is None:
+            return None
+        return solution.x[:n] - solution.x[n:], float(solution.fun)
+
+
+Row = dict[int, float]
+"""A linear form: coefficient by cell."""
+
+
+def flow_system(levels: Sequence[FlowLevel], coarser: Mapping[str, str]) -> FlowSystem:
+    """Write the constraints of a map, of one level or more.
+
+    Parameters
+    ----------
+    levels : sequence of FlowLevel
+        The finest first; edges of the others are sums of its edges between different groups.
+    coarser : mapping of str to str
+        Group of each node of the first level; a node it does not name is its own group.
+
+    Raises
+    ------
+    DisclosureRefused
+        The levels do not add up.
+    """
+    keys = [
+        (i, s, t) for i, level in enumerate(levels) for s, t in level.edges.select("source", "target").rows()
+    ]
+    flow = np.concatenate([level.edges["n_events"].to_numpy() for level in levels]).astype(np.float64)
+    index = {key: cell for cell, key in enumerate(keys)}
+    sums = [*_balance(keys), *_links(index, len(levels), coarser)]
+    if np.any(_matrix(sums, len(keys)) @ flow):
+        raise DisclosureRefused("the levels of a map do not add up; build them from one log")
+    starts = {cell: 1.0 for (i, source, _), cell in index.items() if i == 0 and source == START}
+    equal = [*sums, starts, *_totals(keys, len(levels))]
+    least, room = _node_bounds(levels, keys, flow)
+    totals = [_total_limits(level) for level in levels]
+    patients = np.concatenate([level.edges["n_patients"].to_numpy() for level in levels]).astype(np.float64)
+    return FlowSystem(
+        equal=_matrix(equal, len(keys) + len(levels)),
+        least=_matrix(least, len(keys) + len(levels)),
+        room=room,
+        down=np.append(flow, [down for down, _ in totals]),
+        up=np.append(np.full(len(keys), np.inf), [up for _, up in totals]),
+        cost=np.append(patients, [float(patients.max(initial=1))] * len(levels)),
+        n_edges=len(keys),
+    )
+
+
+def _matrix(rows: Sequence[Row], width: int) -> csr_array:
+    values = [value for row in rows for value in row.values()]
+    places = [cell for row in rows for cell in row]
+    numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    return csr_array((np.array(values, dtype=np.float64), (numbers, places)), shape=(len(rows), width))
+
+
+def _balance(keys: Sequence[tuple[int, str, str]]) -> list[Row]:
+    """What enters a node of the first level leaves it."""
+    rows: dict[str, Row] = {}
+    for cell, (i, source, target) in enumerate(keys):
+        if i == 0 and source != target:
+            rows.setdefault(target, {})[cell] = 1.0
+            rows.setdefault(source, {})[cell] = -1.0
+    return [row for node, row in rows.items() if node not in (START, END)]
+
+
+def _links(index: Mapping[tuple[int, str, str], int], n_levels: int, coarser: Mapping[str, str]) -> list[Row]:
+    """An edge of a coarser level is the sum of the finest edges between its groups."""
+    rows: dict[tuple[int, str, str], Row] = {key: {cell: -1.0} for key, cell in index.items() if key[0] > 0}
+    for (i, source, target), cell in index.items():
+        pair = (coarser.get(source, source), coarser.get(target, target))
+        if i == 0 and pair[0] != pair[1]:
+            for level in range(1, n_levels):
+                rows.setdefault((level, *pair), {})[cell] = 1.0
+    return list(rows.values())
+
+
+def _totals(keys: Sequence[tuple[int, str, str]], n_levels: int) -> list[Row]:
+    """A level's total is the sum of its edges; its cell comes after all edges."""
+    rows: list[Row] = [{len(keys) + level: -1.0} for level in range(n_levels)]
+    for cell, (i, _, _) in enumerate(keys):
+        rows[i][cell] = 1.0
+    return rows
+
+
+def _total_limits(level: FlowLevel) -> tuple[float, float]:
+    """How far a hidden total may be below and above, given what is known elsewhere."""
+    total = int(level.edges["n_events"].sum())
+    if level.total_rounding is None:
+        return float(total), np.inf
+    rounded = nearest(total, level.total_rounding)
+    half = level.total_rounding / 2
+    return float(total - rounded + half), float(rounded + half - total)
+
+
+def nearest(number: int, step: int) -> int:
+    """Round to a multiple of `step`, halves up."""
+    return (2 * number + step) // (2 * step) * step
+
+
+def _node_bounds(
+    levels: Sequence[FlowLevel], keys: Sequence[tuple[int, str, str]], flow: Numbers
+) -> tuple[list[Row], Numbers]:
+    """A node has at least one event a patient, and at most its patients start or end there."""
+    patients = {(i, name): n for i, level in enumerate(levels) for name, n in level.nodes.rows()}
+    into: dict[tuple[int, str], Row] = {node: {} for node in patients}
+    terminals: list[tuple[int, tuple[int, str]]] = []
+    for cell, (i, source, target) in enumerate(keys):
+        if (i, target) in into:
+            into[i, target][cell] = -1.0
+        if source == START or target == END:
+            terminals.append((cell, (i, target if source == START else source)))
+    known = [(cell, node) for cell, node in terminals if node in patients]
+    room = [sum(flow[cell] for cell in row) - patients[node] for node, row in into.items()]
+    room += [patients[node] - flow[cell] for cell, node in known]
+    return [*into.values(), *({cell: 1.0} for cell, _ in known)], np.array(room, dtype=np.float64)
+
+
+def protect_flows(system: FlowSystem, hidden: Flags, width: int) -> Flags:
+    """Hide more until the flows of every hidden edge span at least `width`.
+
+    Feasible deviations are kept: one point often shows that many edges are wide enough, so that few of the
+    linear programs of an exhaustive audit are solved.
+
+    Parameters
+    ----------
+    system : FlowSystem
+        Constraints.
+    hidden : array of bool
+        Cells that are hidden for their own sake.
+    width : int
+        Least span of the values that fit what is published.
+
+    Returns
+    -------
+    array of bool
+        Cells to hide, those given among them.
+
+    Raises
+    ------
+    DisclosureRefused
+        No choice of cells protects an edge.
+    """
+    low, high = _explore(system, hidden)
+    while (narrow := _narrow(system, hidden, low, high, width)).size:
+        cell = int(narrow[np.argmax(system.down[narrow])])
+        for sign in (1.0, -1.0):
+            direction = np.zeros(len(low))
+            direction[cell] = sign
+            low, high = _seen(low, high, system.push(hidden, direction))
+        if high[cell] - low[cell] < width - TOLERANCE:
+            point = _cheapest(system, hidden, cell, (low[cell] + width, high[cell] - width))
+            hidden = hidden | (np.abs(point) > TOLERANCE)
+            low, high = _seen(low, high, point)
+    return hidden
+
+
+def _explore(system: FlowSystem, hidden: Flags) -> tuple[Numbers, Numbers]:
+    """Go far in a few mixed directions first: most hidden edges turn out wide enough."""
+    low = high = np.zeros(len(system.down))
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        point = system.push(hidden, np.where(hidden, rng.normal(size=len(low)), 0))
+        low, high = _seen(low, high, point)
+    return low, high
+
+
+def _seen(low: Numbers, high: Numbers, point: Numbers) -> tuple[Numbers, Numbers]:
+    return np.minimum(low, point), np.maximum(high, point)
+
+
+def _narrow(system: FlowSystem, hidden: Flags, low: Numbers, high: Numbers, width: int) -> NDArray[np.int64]:
+    is_edge = np.arange(len(low)) < system.n_edges
+    return np.flatnonzero(hidden & is_edge & (high - low < width - TOLERANCE))
+
+
+def _cheapest(system: FlowSystem, hidden: Flags, cell: int, ways: tuple[float, float]) -> Numbers:
+    """Move one edge far enough upwards or downwards, whichever hides less."""
+    choices = [choice for by in ways if (choice := system.widen(hidden, cell, by)) is not None]
+    if not choices:
+        raise DisclosureRefused(
+            "a flow of fewer patients than the threshold could be computed from the rest of the map; "
+            "release a coarser level or more patients"
+        )
+    return min(choices, key=lambda choice: choice[0])[1]
+
+
+def protect_sum(counts: NDArray[np.int64], hidden: Flags, width: int) -> Flags:
+    """Hide more of some counts whose sum is known, until each hidden one spans at least `width`.
+
+    The smallest published counts go first; zeros say nothing of anybody and stay.
+
+    Parameters
+    ----------
+    counts : array of int
+        Counts of 0 or more.
+    hidden : array of bool
+        Counts that are hidden for their own sake.
+    width : int
+        Least span.
+
+    Returns
+    -------
+    array of bool
+        Counts to hide; every count but the zeros where nothing less is enough.
+    """
+    hidden = hidden.copy()
+    for cell in np.argsort(counts, kind="stable"):
+        if not hidden.any() or (hidden.sum() > 1 and counts[hidden].sum() >= width):
+            break
+        hidden[cell] |= counts[cell] > 0
+    return hidden
+
+
+def protect_nested(
+    counts: NDArray[np.int64], hideable: Flags, pairs: Iterable[tuple[int, int]], width: int
+) -> Flags:
+    """Hide counts of patients until no complement is small: if S is part of T, then T − S is a count too.
+
+    Parameters
+    ----------
+    counts : array of int
+        Patients in each set; all published at first.
+    hideable : array of bool
+        Sets whose count may be hidden.
+    pairs : iterable of (int, int)
+        ``(S, T)``: patients of set S are among those of set T.
+    width : int
+        Complements of 1 to ``width - 1`` are small; a hidden count must span `width` between its largest
+        published part and its smallest published whole.
+
+    Returns
+    -------
+    array of bool
+        Counts to hide.
+
+    Raises
+    ------
+    DisclosureRefused
+        A small complement lies between two counts that can't be hidden.
+    """
+    small, big = _closed(pairs, len(counts))
+    hidden = np.zeros(len(counts), dtype=np.bool_)
+    while True:
+        shown = ~hidden[small] & ~hidden[big]
+        gap = counts[big] - counts[small]
+        tight = np.flatnonzero(shown & (gap > 0) & (gap < width))
+        more = np.where(hideable[small[tight]], small[tight], big[tight])
+        if not tight.size:
+            narrow, more = _binding(counts, hidden, hideable, (small, big), width)
+            if not narrow.any():
+                return hidden
+        if not more.size or not hideable[more].all():
+            raise DisclosureRefused(
+                "the complement of a count is below the threshold and both counts are published; "
+                "release a coarser level or more patients"
+            )
+        hidden[more] = True
+
+
+def _closed(pairs: Iterable[tuple[int, int]], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return all (part, whole), also those that follow from others."""
+    inside = np.eye(n, dtype=np.float32)
+    for part, whole in pairs:
+        inside[part, whole] = 1
+    while (wider := np.minimum(inside @ inside, 1)).sum() > inside.sum():
+        inside = wider
+    np.fill_diagonal(inside, 0)
+    part_of, whole_of = np.nonzero(inside)
+    return part_of, whole_of
+
+
+def _binding(
+    counts: NDArray[np.int64],
+    hidden: Flags,
+    hideable: Flags,
+    nested: tuple[NDArray[np.int64], NDArray[np.int64]],
+    width: int,
+) -> tuple[Flags, NDArray[np.int64]]:
+    """Find hidden counts held too tight, and what holds them: largest published parts, else smallest wholes."""
+    small, big = nested
+    low, high = np.zeros_like(counts), np.full_like(counts, np.iinfo(np.int64).max)
+    below, above = hidden[big] & ~hidden[small], hidden[small] & ~hidden[big]
+    np.maximum.at(low, big[below], counts[small[below]])
+    np.minimum.at(high, small[above], counts[big[above]])
+    narrow = hidden & (high - low < width)
+    parts = small[below & narrow[big] & (counts[small] == low[big]) & hideable[small]]
+    wholes = big[above & narrow[small] & (counts[big] == high[small]) & hideable[big]]
+    return narrow, np.unique(parts if parts.size else wholes)
+
+
+def merge_bins(counts: Iterable[int], least: int) -> list[int]:
+    """Number neighbouring cells so that each number holds at least `least` in all; the rest joins the last.
+
+    Parameters
+    ----------
+    counts : iterable of int
+        Counts in their order.
+    least : int
+        What each bin must hold; one bin holds everything where the sum is less.
+
+    Returns
+    -------
+    list of int
+        Bin of each cell: 0, 1, ...
+    """
+    bins, held, number = [], 0, 0
+    for count in counts:
+        bins.append(number)
+        held += count
+        if held >= least:
+            held, number = 0, number + 1
+    last = max(number - 1, 0) if held < least else number
+    return [min(number, last) for number in bins]
+
+
+def protect_parts(parts: NDArray[np.int64], uses: Numbers, totals: NDArray[np.int64], width: int) -> Flags:
+    """Drop listed parts until no total minus its listed parts is small.
+
+    Parameters
+    ----------
+    parts : array of int, length n
+        Patients of each listed part (a variant); parts are disjoint.
+    uses : array of shape (n, m)
+        How often each part counts in each total (a node, an edge, a coarser variant, all patients).
+    totals : array of int, length m
+        Published totals.
+    width : int
+        Remainders of 1 to ``width - 1`` are small.
+
+    Returns
+    -------
+    array of bool
+        Parts that may be listed; the rarest are dropped first.
+    """
+    listed = np.ones(len(parts), dtype=np.bool_)
+    rest = totals - parts @ uses
+    while (small := np.flatnonzero((rest > 0) & (rest < width))).size:
+        users = np.flatnonzero(listed & (uses[:, small[0]] > 0))
+        drop = users[np.argmin(parts[users])]
+        listed[drop] = False
+        rest = rest + parts[drop] * uses[drop]
+    return listed
