@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -147,14 +146,10 @@ def _from_snds(
         raise StudyError(
             "columns of an SNDS extract are renamed in its extract.toml [columns]; leave --columns out"
         )
-    with _workspace(folder.parent) as work:
+    with tempfile.TemporaryDirectory(prefix=".work-", dir=folder) as work:
         report = snds.build(source, pathway.rules(), folder, Path(work), progress)
     absent = (*report.absent_tables, *report.absent_columns)
     return _Made(report.counts, "snds", "snds_annual", report.synthetic, report.cutoff, absent)
-
-
-def _workspace(parent: Path) -> AbstractContextManager[str]:
-    return tempfile.TemporaryDirectory(prefix=".care-pathways-", dir=parent)
 
 
 def _from_xes(

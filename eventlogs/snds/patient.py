@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from eventlogs.activities import ActivityRules
-from eventlogs.log import EVENT_COLUMNS, PATIENT_COLUMNS, TIME, conform, empty, in_order
+from eventlogs.log import EVENT_COLUMNS, PATIENT_COLUMNS, TIME, conform, in_order
 
 SOURCE_ORDER = (
     "T_MCOaaA",
@@ -77,7 +77,7 @@ def build(rows: pl.DataFrame, people: pl.DataFrame, rules: ActivityRules) -> Bui
     gone = within_cohort(cancelled(netted), members, rules.lookback_days)
     return Built(
         events=in_order(_canonical(kept), rules.within_day),
-        withdrawn=_canonical(gone) if gone.height else empty(EVENT_COLUMNS),
+        withdrawn=in_order(_canonical(gone), rules.within_day),
         patients=_patients(members),
         counts={
             "rows_attached": rows.height,

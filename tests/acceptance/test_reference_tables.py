@@ -1,0 +1,67 @@
+"""The readers on small tables that no one here wrote: coherent fixtures, and random tables of the true shapes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pathways.cli import main
+from tests.reference import reference
+
+HERE = Path(__file__).parent
+
+COUNTED_BY_HAND = """
+Patient_01-1 | unit_medicine | 2006-01-15 | day   | ER_UCD_F | 20
+Patient_01-1 | medicine      | 2006-01-15 | day   | ER_PHA_F | 2
+Patient_02-1 | act           | 2006-01-01 | month | T_MCOaaA | 1
+Patient_02-1 | act           | 2007-02-01 | month | T_MCOaaA | 1
+Patient_02-1 | death         | 2008-01-25 | day   | IR_BEN_R | 1
+Patient_02-1 | act           | 2008-03-10 | day   | T_MCOaaA | 1
+"""
+"""Everybody's events: the claim of line 1 has no date, line 100 is a majoration, the others of Patient_02 are for
+information; the stays of 2006 and 2007 have only their month; ENT_DAT_DEL is 2 in 2008."""
+
+STAYS_BY_HAND = """
+Patient_02-1 | stay | 2006-01-01 | month | T_MCOaaB | 1
+Patient_02-1 | stay | 2007-02-01 | month | T_MCOaaB | 1
+Patient_02-1 | stay | 2008-03-15 | day   | T_MCOaaB | 1
+"""
+"""With the diagnosis C67: one stay a year gives no act of the list and is an event itself."""
+
+
+def rows(text: str) -> list[str]:
+    return sorted(" | ".join(cell.strip() for cell in line.split("|")) for line in text.strip().splitlines())
+
+
+def events(study: Path) -> list[str]:
+    frame = pl.read_parquet(study / "events" / "*.parquet").with_columns(pl.col("start").dt.date())
+    shown = frame.select(
+        pl.col("patient_id", "activity", "start", "date_precision", "source", "quantity").cast(pl.String)
+    )
+    return sorted(" | ".join(row) for row in shown.rows())
+
+
+@pytest.mark.parametrize("fixture", ["extraction", "flattening"])
+def test_fixtures_give_the_events_counted_by_hand(fixture: str, tmp_path: Path) -> None:
+    source = reference("snds", "fixtures", fixture)
+    study = tmp_path / "study"
+    assert main(["build", str(source), "-o", str(study), "--pathway", str(HERE / "anyone.toml")]) == 0
+    assert events(study) == rows(COUNTED_BY_HAND)
+
+
+def test_fixtures_with_a_diagnosis(tmp_path: Path) -> None:
+    source = reference("snds", "fixtures", "extraction")
+    study = tmp_path / "study"
+    assert main(["build", str(source), "-o", str(study), "--pathway", str(HERE / "bladder.toml")]) == 0
+    of_patient_02 = [row for row in rows(COUNTED_BY_HAND) if row.startswith("Patient_02")]
+    assert events(study) == sorted([*of_patient_02, *rows(STAYS_BY_HAND)])
+
+
+def test_random_tables_say_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = reference("snds", "random_tables")
+    code = main(["build", str(source), "-o", str(tmp_path / "study"), "--pathway", "breast_cancer"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert code == 0
+    assert "Nobody entered the cohort: of 10 persons in IR_BEN_R, 0 have a diagnosis" in said
