@@ -58,18 +58,20 @@ STAY_SCHEMA: dict[str, type[pl.DataType]] = {
 }
 """One PMSI stay. `return_code` names the chaining variable in error (null: none)."""
 
-ACT_SCHEMA: dict[str, type[pl.DataType]] = {
-    "stay": pl.Int64,
-    "code": pl.String,
-    "delay": pl.Int64,
-    "activity_code": pl.String,
-}
-"""One act of a stay; `delay` in days from entry."""
-
 
 @dataclass(frozen=True)
 class Claims:
-    """What the claims of a chunk hold before they take the shape of SNDS tables."""
+    """What the claims of a chunk hold before they take the shape of SNDS tables.
+
+    Attributes
+    ----------
+    lines : polars.DataFrame
+        `LINE_SCHEMA`.
+    stays : polars.DataFrame
+        `STAY_SCHEMA`.
+    acts : polars.DataFrame
+        `stay`, `code` (CCAM), `delay` (days from entry), `activity_code`.
+    """
 
     lines: pl.DataFrame
     stays: pl.DataFrame

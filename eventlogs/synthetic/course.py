@@ -23,7 +23,6 @@ class Profile:
     biopsy_facility: Ints
     changes_facility: Bools
     tamoxifen: Bools
-    ald: Bools
     covariates: dict[str, Floats]
 
     @property
@@ -84,7 +83,6 @@ def draw_profile(
     people: pl.DataFrame,
     shares: Floats,
     hotspot_share: float,
-    slots: int = p.FACILITY_SLOTS,
 ) -> Profile:
     """Draw tumour, sector and centres; `shares` are the population shares of the territories."""
     size = people.height
@@ -100,14 +98,16 @@ def draw_profile(
         screened=(age >= 50) & (age <= 74) & (rng.random(size) < p.SCREENED_SHARE_50_74),
         public=public,
         facility=facility,
-        biopsy_facility=np.where(
-            changes, facility // slots * slots + (facility % slots + 1) % slots, facility
-        ),
+        biopsy_facility=np.where(changes, neighbour(facility), facility),
         changes_facility=changes,
         tamoxifen=tamoxifen,
-        ald=people["ald"].to_numpy(),
         covariates=_covariates(people, changes, tamoxifen, hotspot_share),
     )
+
+
+def neighbour(facility: Ints) -> Ints:
+    """The next centre of the same département."""
+    return facility // p.FACILITY_SLOTS * p.FACILITY_SLOTS + (facility + 1) % p.FACILITY_SLOTS
 
 
 def _facility(rng: np.random.Generator, home: Ints, public: Bools, shares: Floats) -> Ints:

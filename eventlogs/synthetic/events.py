@@ -234,7 +234,7 @@ def _poisson_days(scene: Scene, per_year: Floats) -> tuple[Ints, Ints]:
 
 
 def gp_visits(scene: Scene) -> pl.DataFrame:
-    """General practitioner, less often for some; always once before the imaging of three women in four."""
+    """General practitioner, less often for some."""
     poor = scene.people["gp_poor"].to_numpy()
     person, day = _poisson_days(scene, np.where(poor, p.GP_VISITS_PER_YEAR[1], p.GP_VISITS_PER_YEAR[0]))
     return _visit(scene, person, day, "gp_consultation")

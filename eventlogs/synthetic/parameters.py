@@ -210,8 +210,6 @@ NOISE_SPECIALTIES = (
     16,
 )  # eye, radiology, gastro-enterology, lung, urology: no listed consultation
 
-FLUX_LAG_MONTHS, FLUX_LAG_SHARES = tuple(range(1, 13)), (
-    0.60, 0.23, 0.08, 0.04, 0.02, 0.01, 0.006, 0.005, 0.004, 0.002, 0.002, 0.001,
-)  # fmt: skip
-"""Months from care to flux: 98 % within six (SNDS documentation); the split is ours."""
+FLUX_LAG_SHARES = (0.60, 0.23, 0.08, 0.04, 0.02, 0.01, 0.006, 0.005, 0.004, 0.002, 0.002, 0.001)
+"""Share of lines by months from care to flux, from one: 98 % within six (SNDS documentation); the split is ours."""
 CLEAN_LAG_SHARES = (0.70, 0.30)
