@@ -826,7 +826,7 @@ def _narrow_parts(parts: pl.DataFrame, unions: pl.DataFrame, policy: DisclosureP
 
 def release_summary(
     log: EventLog,
-    pathway: Pathway,
+    pathway: Pathway | None,
     *,
     source: str,
     synthetic: bool,
@@ -840,8 +840,8 @@ def release_summary(
     ----------
     log : EventLog
         The study's log.
-    pathway : Pathway
-        Its definition.
+    pathway : Pathway or None
+        Its definition; without one the columns of the pathway are null.
     source : str
         Where the data come from, in words.
     synthetic : bool
@@ -869,10 +869,10 @@ def release_summary(
         "source": source,
         "synthetic": synthetic,
         "cutoff": cutoff,
-        "pathway_id": pathway.id,
-        "pathway_version": pathway.version,
-        "pathway_label_fr": pathway.label["fr"],
-        "pathway_label_en": pathway.label["en"],
+        "pathway_id": pathway and pathway.id,
+        "pathway_version": pathway and pathway.version,
+        "pathway_label_fr": pathway and pathway.label["fr"],
+        "pathway_label_en": pathway and pathway.label["en"],
     }
     period = log.events.select(
         first_day=pl.col("start").min().dt.month_start().cast(pl.Date),

@@ -632,18 +632,17 @@ def _svg_node(x: int, row: dict[str, Any]) -> str:
     )
 
 
-def process_maps(log: EventLog, pathway: Pathway) -> dict[Level, ProcessMap]:
-    """Return the map of a log at both levels, named after the pathway in French."""
-    phases = phase_log(log, pathway)
-    return {
-        "activity": ProcessMap.from_log(log, name=pathway.label["fr"]),
-        "phase": ProcessMap.from_log(phases, name=pathway.label["fr"], level="phase"),
-    }
+def process_maps(log: EventLog, pathway: Pathway | None) -> dict[Level, ProcessMap]:
+    """Return the map of a log by activity and, with a definition that has phases, by phase."""
+    maps: dict[Level, ProcessMap] = {"activity": ProcessMap.from_log(log)}
+    if pathway is not None and pathway.phases:
+        maps["phase"] = ProcessMap.from_log(phase_log(log, pathway), level="phase")
+    return maps
 
 
-def collapsed_variants(log: EventLog, pathway: Pathway) -> dict[Level, pl.DataFrame]:
-    """Return `variants` with repeats written once, at both levels; durations run to the last event."""
-    return {
-        "activity": variants(log, collapse=True),
-        "phase": variants(log.with_activities(pathway.phase_of()), collapse=True),
-    }
+def collapsed_variants(log: EventLog, pathway: Pathway | None) -> dict[Level, pl.DataFrame]:
+    """Return `variants` with repeats written once, at the levels of `process_maps`; durations run to the last event."""
+    sequences: dict[Level, pl.DataFrame] = {"activity": variants(log, collapse=True)}
+    if pathway is not None and pathway.phases:
+        sequences["phase"] = variants(log.with_activities(pathway.phase_of()), collapse=True)
+    return sequences

@@ -11,14 +11,14 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from operator import attrgetter
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import polars as pl
 
-from eventlogs.errors import LogError
+from eventlogs.errors import DisclosureRefused, LogError
 from eventlogs.log import EventLog
 from pathways.mining.maps import ELSEWHERE, END, START, Level, ProcessMap
 
@@ -55,7 +55,7 @@ def _pm4py(module: str) -> Any:
     vars(sys)["_pm4py_welcome_shown"] = True
     import pm4py
 
-    return attrgetter(module)(pm4py)
+    return import_module(f"{pm4py.__name__}.{module}")
 
 
 @dataclass(frozen=True)
@@ -142,13 +142,13 @@ def discover(process_map: ProcessMap, *, noise: float = 0.2) -> ProcessModel:
     return _model(miner.apply(structure, parameters), process_map.name)
 
 
-def discover_from_edges(edges: pl.DataFrame, *, level: Level = "activity", name: str = "") -> ProcessModel:
-    """Discover a model from edges alone (inductive miner on directly-follows): what may leave with them.
+def discover_released(edges: pl.DataFrame, *, level: Level = "activity", name: str = "") -> ProcessModel:
+    """Discover a model from released edges alone (inductive miner on directly-follows): it says no more than they.
 
     Parameters
     ----------
     edges : polars.DataFrame
-        ``source``, ``target``, ``n_events``, with edges from ``▶`` and to ``■``: released, or `ProcessMap.flow`.
+        ``source``, ``target``, ``n_events``, with edges from ``▶`` and to ``■``; also `ProcessMap.flow`.
     level : {'activity', 'phase'}
         Which rows, where the edges have a column ``level``.
     name : str
@@ -156,16 +156,16 @@ def discover_from_edges(edges: pl.DataFrame, *, level: Level = "activity", name:
 
     Raises
     ------
-    LogError
-        No edge from ``▶`` or none to ``■`` is left.
+    DisclosureRefused
+        No edge from ``▶`` or none to ``■`` is shown.
     """
     one = edges.filter(pl.col("level") == level) if "level" in edges.columns else edges
     rows = one.filter(pl.col("source") != ELSEWHERE).select("source", "target", "n_events").rows()
     starts = {target: n for source, target, n in rows if source == START}
     ends = {source: n for source, target, n in rows if target == END}
     if not starts or not ends:
-        raise LogError(
-            "no edge from the start or to the end is shown; a model can't be discovered from these edges"
+        raise DisclosureRefused(
+            "no first or no last activity is shown; a model needs both, so select more patients"
         )
     follows = {(source, target): n for source, target, n in rows if source != START and target != END}
     graph = _pm4py("objects.dfg.obj").DFG(Counter(follows), Counter(starts), Counter(ends))
