@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"care-pathways {version('care-pathways')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for register in (_synth, _build, _check, _mine, _train, _score):
+    for register in (_synth, _build, _check, _mine, _train, _score, _demo):
         register(commands)
     for entry in sorted(entry_points(group="care_pathways.commands"), key=lambda entry: entry.name):
         entry.load()(commands)
@@ -268,6 +268,38 @@ def _run_score(args: argparse.Namespace) -> None:
         language=args.language,
     )
     console.print(f"{result.frame.height} patients: {path}\n{result.limits}", markup=False)
+
+
+def _demo(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "demo",
+        "Do everything once on synthetic data, then open the app.",
+        "All data are synthetic: an SNDS extract, and a cancer network's own log for the risk list.",
+    )
+    parser.add_argument("--out", type=Path, default=Path("demo"), metavar="FOLDER", help="default: demo")
+    parser.add_argument("--patients", type=_positive, default=20_000, help="of the extract (default: 20000)")
+    parser.add_argument("--seed", type=int, default=7, help="same seed, same data (default: 7)")
+    parser.add_argument("--port", type=int, default=8050, help="of the app (default: 8050)")
+    parser.add_argument("--no-serve", action="store_true", help="end after the summary")
+    parser.set_defaults(run=_run_demo)
+
+
+def _run_demo(args: argparse.Namespace) -> int:
+    from pathways.demo import run
+
+    with _progress() as report:
+        demo = run(args.out, patients=args.patients, seed=args.seed, progress=report)
+    table = Table(
+        "made (synthetic data)", "where", "seconds", "peak MB", title="care-pathways demo", box=None
+    )
+    for line in demo.lines:
+        table.add_row(line.what, str(line.where), f"{line.seconds:.1f}", f"{line.peak_memory_mb:,}")
+    table.add_row("in all", "", f"{sum(line.seconds for line in demo.lines):.1f}", "")
+    console.print(table)
+    console.print(demo.study, demo.model.summary(), sep="\n", markup=False)
+    console.print(f"The risk list in the app: pathways serve {demo.network.path} --risk-list", markup=False)
+    return 0 if args.no_serve else main(["serve", str(demo.study.path), "--port", str(args.port)])
 
 
 def _positive(text: str) -> int:

@@ -5,7 +5,6 @@ Each takes paths and plain values, leaves a study folder behind, and returns an 
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,27 @@ from eventlogs.log import EventLog
 from eventlogs.quality import QualityReport, check_log
 from pathways import definition
 from pathways.definition import Language, Pathway
+from pathways.disclosure import (
+    POLICY,
+    UNFILTERED,
+    DisclosurePolicy,
+    Origin,
+    Released,
+    release_breakdowns,
+    release_delays,
+    release_map,
+    release_summary,
+    release_territories,
+    release_variants,
+)
+from pathways.mining.maps import Level, ProcessMap, phase_log, variants
+from pathways.mining.pm4py_door import discover_released
+from pathways.mining.territories import territory_rates
+from pathways.risk.breakdown import evaluate
+from pathways.risk.model import RiskModel, load_model
+from pathways.risk.model import train as fit
+from pathways.risk.risklist import RiskList
+from pathways.risk.risklist import score as risk_list
 from pathways.study import (
     SCHEMA,
     Study,
@@ -31,6 +51,7 @@ from pathways.study import (
     package_versions,
     replacing,
     write_json,
+    write_released,
 )
 
 Door = Literal["snds", "xes", "table"]
@@ -161,7 +182,9 @@ def _from_xes(
 def _from_table(
     source: Path, folder: Path, pathway: Pathway | None, columns: dict[str, str], progress: Progress
 ) -> _Made:
-    return _ready(table.read(source, columns, pathway.within_day if pathway else ()), folder, pathway, progress)
+    return _ready(
+        table.read(source, columns, pathway.within_day if pathway else ()), folder, pathway, progress
+    )
 
 
 _DOORS: dict[Door, Callable[[Path, Path, Pathway | None, dict[str, str], Progress], _Made]] = {
@@ -209,3 +232,207 @@ def check(study: str | Path) -> QualityReport:
     report = check_log(opened.log(), opened.manifest["counts"])
     write_json(opened.path / "quality.json", _quality(report))
     return report
+
+
+def mine(study: str | Path, *, policy: DisclosurePolicy = POLICY, progress: Progress = silent) -> Study:
+    """Map a study's pathways, decide its breakdowns, and write what may leave to ``released/``.
+
+    Parameters
+    ----------
+    study : path
+        A study folder.
+    policy : DisclosurePolicy
+        How small a number may be.
+    progress : callable
+        Told of each step.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    StudyError
+        There is no whole study.
+    DisclosureRefused
+        There are too few patients for anything to leave.
+    """
+    opened = Study.open(study)
+    with measured("mine") as step, replacing(opened.path / "released") as folder:
+        log, pathway, origin = opened.log(), opened.pathway(), Origin(opened.manifest["study"])
+        progress("mine", 0, 3)
+        maps = released_maps(log, pathway, policy, origin)
+        progress("mine", 1, 3)
+        results = released_results(log, pathway, policy, origin)
+        progress("mine", 2, 3)
+        write_released(folder, [*maps, *results, _summary(log, opened, policy, origin)])
+        _write_models(folder, maps)
+        progress("mine", 3, 3)
+    opened.record(step)
+    return Study.open(study)
+
+
+def released_maps(
+    log: EventLog, pathway: Pathway | None, policy: DisclosurePolicy = POLICY, origin: Origin = UNFILTERED
+) -> list[Released]:
+    """Release ``nodes``, ``edges``, ``edge_delays``, ``variants`` of a log, by activity and, with a definition, by phase.
+
+    Parameters
+    ----------
+    log : EventLog
+        Any log.
+    pathway : Pathway or None
+        Gives phases and labels.
+    policy : DisclosurePolicy
+        How small a number may be.
+    origin : Origin
+        Study and filters, for the tables' meta.
+    """
+    logs: dict[Level, EventLog] = {"activity": log}
+    if pathway is not None and pathway.phases:
+        logs["phase"] = phase_log(log, pathway)
+    maps = {level: ProcessMap.from_log(one, level=level) for level, one in logs.items()}
+    sequences = {level: variants(one, collapse=True) for level, one in logs.items()}
+    nodes, edges = release_map(maps, pathway=pathway, policy=policy, origin=origin)
+    delays = release_delays(maps, edges, policy=policy, origin=origin)
+    shared = release_variants(sequences, nodes, edges, pathway=pathway, policy=policy, origin=origin)
+    return [nodes, edges, delays, shared]
+
+
+def released_results(
+    log: EventLog, pathway: Pathway | None, policy: DisclosurePolicy = POLICY, origin: Origin = UNFILTERED
+) -> list[Released]:
+    """Release ``breakdowns`` and, where patients have a territory, ``territories``; nothing without a breakdown.
+
+    Parameters are those of `released_maps`.
+    """
+    if pathway is None or not pathway.breakdowns:
+        return []
+    results = evaluate(log, pathway)
+    breakdowns = release_breakdowns(results.summary(), pathway, policy=policy, origin=origin)
+    if not log.patients["territory"].count():
+        return [breakdowns]
+    rates = territory_rates(results.frame, log.patients)
+    return [breakdowns, release_territories(rates, breakdowns, policy=policy, origin=origin)]
+
+
+def _summary(log: EventLog, study: Study, policy: DisclosurePolicy, origin: Origin) -> Released:
+    cutoffs = [date.fromisoformat(day) for day in study.manifest["cutoff"].values()]
+    return release_summary(
+        log,
+        study.pathway(),
+        source=study.manifest["source"]["name"],
+        synthetic=study.manifest["synthetic"],
+        cutoff=min(cutoffs, default=None),
+        policy=policy,
+        origin=origin,
+    )
+
+
+def _write_models(folder: Path, maps: list[Released]) -> None:
+    """Discover a process model from the released edges, by the inductive miner, and write it as BPMN and PNML."""
+    edges = next(table for table in maps if table.name == "edges")
+    model = discover_released(edges.frame.filter(level="activity"))
+    model.write_bpmn(folder / "model_activity.bpmn")
+    model.write_pnml(folder / "model_activity.pnml")
+
+
+def train(
+    study: str | Path, *, feed: str = "hospital_live", seed: int = 0, progress: Progress = silent
+) -> RiskModel:
+    """Learn the risk of breakdown from a study, and write model and card to ``model/``.
+
+    Parameters
+    ----------
+    study : path
+        A study built with a definition that has breakdowns.
+    feed : str
+        Feed of the place where the model will be used: what is known at a landmark is simulated for it.
+    seed : int
+        Of every random choice.
+    progress : callable
+        Told of each step.
+
+    Raises
+    ------
+    StudyError
+        There is no whole study, or it has no definition.
+    InputError
+        Too few patients or breakdowns to learn from.
+    """
+    opened = Study.open(study)
+    with measured("train") as step, replacing(opened.path / "model") as folder:
+        progress("train", 0, 1)
+        model = fit(
+            opened.log(),
+            opened.needed_pathway(),
+            feed=feed,
+            seed=seed,
+            synthetic=opened.manifest["synthetic"],
+        )
+        model.save(folder)
+        progress("train", 1, 1)
+    opened.record({**step, "seed": seed, "feed": feed})
+    return model
+
+
+def score(
+    study: str | Path,
+    *,
+    model: str | Path,
+    at: date,
+    capacity: int = 50,
+    out: str | Path | None = None,
+    file_format: Literal["csv", "xlsx"] = "csv",
+    language: Language = "fr",
+) -> tuple[RiskList, Path]:
+    """Write the risk list of a study at a date.
+
+    Parameters
+    ----------
+    study : path
+        A network's own study; on an SNDS study the list is retrospective and stays in the study.
+    model : path
+        Folder that `train` wrote.
+    at : date
+        Date of the list: what was known then.
+    capacity : int
+        Most patients on the list.
+    out : path, optional
+        Where to write it; default ``STUDY/lists/<date>.csv``. A list written elsewhere is kept there too.
+    file_format : {'csv', 'xlsx'}
+        Form of `out`.
+    language : {'fr', 'en'}
+        Of the reasons.
+
+    Returns
+    -------
+    RiskList, pathlib.Path
+        The list and where it is.
+
+    Raises
+    ------
+    DisclosureRefused
+        `out` lies outside an SNDS study.
+    InputError
+        The model does not fit the study.
+    """
+    opened = Study.open(study)
+    kept = opened.path / "lists" / f"{at.isoformat()}.{file_format}"
+    place = kept if out is None else Path(out)
+    if opened.manifest["role"] == "snds" and opened.path.resolve() not in place.resolve().parents:
+        raise DisclosureRefused(
+            "SNDS data are pseudonymised: this list is retrospective and stays in the study; leave -o out, "
+            "and score the network's own log for a list to act on"
+        )
+    with measured("score") as step:
+        log, pathway = opened.log(), opened.needed_pathway()
+        made = risk_list(
+            log, load_model(Path(model)), pathway, at=at, capacity=capacity, language=language,
+            retrospective=opened.manifest["role"] == "snds",
+        )  # fmt: skip
+        for path, form in {kept.with_suffix(".csv"): "csv", kept: file_format, place: file_format}.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made.write(path, form)
+    opened.record({**step, "at": at.isoformat(), "capacity": capacity})
+    return made, place
