@@ -88,7 +88,7 @@ def draw_profile(
     size = people.height
     age = people["age"].to_numpy()
     public = rng.random(size) < p.PUBLIC_SHARE
-    facility = _facility(rng, people["territory_number"].to_numpy(), public, shares)
+    facility = _facility(rng, people, public, shares)
     changes = rng.random(size) < p.CHANGES_FACILITY_SHARE
     subtype = rng.choice(len(p.SUBTYPES), size, p=p.SUBTYPE_SHARES)
     tamoxifen = np.where(age < 52, rng.random(size) < 0.9, rng.random(size) < 0.08)
@@ -110,9 +110,11 @@ def neighbour(facility: Ints) -> Ints:
     return facility // p.FACILITY_SLOTS * p.FACILITY_SLOTS + (facility + 1) % p.FACILITY_SLOTS
 
 
-def _facility(rng: np.random.Generator, home: Ints, public: Bools, shares: Floats) -> Ints:
+def _facility(rng: np.random.Generator, people: pl.DataFrame, public: Bools, shares: Floats) -> Ints:
     """A centre of the département of residence, or of another one drawn by size."""
-    away = rng.random(home.size) < p.OUT_OF_TERRITORY_SHARE
+    home = people["territory_number"].to_numpy()
+    near_share, far_share = p.OUT_OF_TERRITORY_SHARE
+    away = rng.random(home.size) < np.where(people["far"].to_numpy(), far_share, near_share)
     territory = np.where(away, rng.choice(shares.size, home.size, p=shares), home)
     return territory * p.FACILITY_SLOTS + np.where(public, 0, 2) + rng.integers(0, 2, home.size)
 

@@ -55,7 +55,7 @@ FAR_SHARE = 0.30  # ours: lives far from the treating centre
 ALD_SHARE = 0.92  # ours; not everyone has the long-term illness status (SNDS documentation)
 PUBLIC_SHARE = 0.55  # ours
 CHANGES_FACILITY_SHARE = 0.48  # biopsy and treatment in different centres: regional cohort 2015, n=505
-OUT_OF_TERRITORY_SHARE = 0.12  # ours
+OUT_OF_TERRITORY_SHARE = (0.04, 0.30)  # ours: treated in another département; others, far
 SCREENED_SHARE_50_74 = 0.50  # ours
 
 STAGE_SHARES = (0.45, 0.37, 0.12, 0.06)  # ours: I, II, III, IV
