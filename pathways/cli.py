@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import date
 from importlib.metadata import entry_points, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -22,6 +23,9 @@ from rich.table import Table
 
 from eventlogs.engine import Progress as Report
 from eventlogs.errors import CarePathwaysError, CheckFailed
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -68,9 +72,6 @@ def _parser() -> argparse.ArgumentParser:
     for entry in sorted(entry_points(group="care_pathways.commands"), key=lambda entry: entry.name):
         entry.load()(commands)
     return parser
-
-
-Commands = argparse._SubParsersAction  # type: ignore[type-arg]
 
 
 def _command(commands: Commands, name: str, words: str, epilog: str = "") -> argparse.ArgumentParser:

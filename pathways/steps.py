@@ -275,7 +275,7 @@ def mine(study: str | Path, *, policy: DisclosurePolicy = POLICY, progress: Prog
 def released_maps(
     log: EventLog, pathway: Pathway | None, policy: DisclosurePolicy = POLICY, origin: Origin = UNFILTERED
 ) -> list[Released]:
-    """Release ``nodes``, ``edges``, ``edge_delays``, ``variants`` of a log, by activity and, with a definition, by phase.
+    """Release ``nodes``, ``edges``, ``edge_delays``, ``variants`` of a log, by activity and by phase where defined.
 
     Parameters
     ----------
