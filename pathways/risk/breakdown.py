@@ -283,9 +283,9 @@ def _stream(log: EventLog, definition: BreakdownDefinition) -> pl.DataFrame:
     events = log.events.filter(pl.col("activity").is_in(list(words))).select(columns)
     day, death = pl.col("start").dt.truncate("1d"), pl.col("activity").is_null()
     ordered = pl.concat([events, _deaths(log)]).sort("patient_id", day, death, "start", "rank")
-    place = pl.int_range(pl.len()).over("patient_id")
+    place = pl.int_range(pl.len()).over("person")
     steps = (*definition.expected, *(definition.trigger if definition.kind == "interruption" else ()))
-    return ordered.with_columns(
+    return ordered.with_columns(person=pl.col("patient_id").rle_id()).with_columns(
         day=day,
         key=_day_key(day) + place,
         is_trigger=_among(definition.trigger),
@@ -330,8 +330,8 @@ def _expect(stream: pl.DataFrame, definition: BreakdownDefinition) -> pl.DataFra
 def _opened(stream: pl.DataFrame, definition: BreakdownDefinition) -> pl.DataFrame:
     """Return each patient's events from the first trigger on; nobody whose trigger came after what closes it."""
     closes = pl.col("is_exit") | (pl.col("is_step") if definition.kind == "late_step" else pl.lit(False))
-    triggered = pl.col("is_trigger").cum_sum().over("patient_id") > 0
-    closed = (closes & ~triggered).any().over("patient_id")
+    triggered = pl.col("is_trigger").cum_sum().over("person") > 0
+    closed = (closes & ~triggered).any().over("person")
     return stream.filter(triggered & ~closed)
 
 
@@ -344,7 +344,7 @@ def _clock(stream: pl.DataFrame, definition: BreakdownDefinition) -> pl.DataFram
     )
     step = pl.col("is_step") & (pl.col("day") >= pl.col("clock") + _days(definition.from_days))
     lapse = pl.col("is_restart") & (pl.col("day") > pl.col("clock") + _days(window))
-    stops = (~pl.col("first") & (step | pl.col("is_exit") | lapse)).cum_sum().over("patient_id")
+    stops = (~pl.col("first") & (step | pl.col("is_exit") | lapse)).cum_sum().over("person")
     opening = (
         anchored.filter((stops == 0) & pl.col("anchor")).group_by("patient_id", maintain_order=True).last()
     )
@@ -362,7 +362,7 @@ def _supplies(stream: pl.DataFrame, definition: BreakdownDefinition) -> pl.DataF
     Days that two supplies both cover are not added: a stock is not carried over, and a short supply does not
     shorten a longer one that is still running.
     """
-    exited = pl.col("is_exit").cum_sum().over("patient_id") > 0
+    exited = pl.col("is_exit").cum_sum().over("person") > 0
     supplies = stream.filter(~exited & pl.col("is_step"))
     _check_quantities(supplies, definition)
     supplied = pl.duration(
@@ -372,8 +372,8 @@ def _supplies(stream: pl.DataFrame, definition: BreakdownDefinition) -> pl.DataF
         _opening(supplies.with_columns(ends=pl.col("day") + supplied))
         .with_columns(
             counts_from=pl.col("opened"),
-            due=pl.col("ends").cum_max().over("patient_id"),
-            closed_by_plan=pl.col("opened").first().over("patient_id") + _days(definition.planned_days),
+            due=pl.col("ends").cum_max().over("person"),
+            closed_by_plan=pl.col("opened").first().over("person") + _days(definition.planned_days),
         )
         .with_columns(deadline=pl.col("due") + _days(definition.permissible_gap_days))
         .filter(pl.col("opened") < pl.col("closed_by_plan"))

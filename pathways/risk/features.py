@@ -274,7 +274,10 @@ def _one_landmark(known: EventLog, pathway: Pathway, day: date | datetime) -> pl
 
 
 def rows_at(known: EventLog, pathway: Pathway, day: date | datetime) -> pl.DataFrame:
-    """Return the rows of one landmark (`ROW_COLUMNS`): expectations whose deadline is still to come.
+    """Return the rows of one landmark (`ROW_COLUMNS`): expectations that can break within the horizon.
+
+    Their deadline is still to come and not later than ``risk.horizon_days`` ahead: a later one can't break in time,
+    whatever happens, and such rows would only flatter the model.
 
     Parameters
     ----------
@@ -282,7 +285,9 @@ def rows_at(known: EventLog, pathway: Pathway, day: date | datetime) -> pl.DataF
         ``log.as_of(day)``.
     """
     at = pl.lit(day).cast(TIME)
-    return pending(known, pathway, day).filter(pl.col("deadline") > at).with_columns(landmark=at)
+    latest = at + pl.duration(days=pathway.risk.horizon_days)
+    can_break = (pl.col("deadline") > at) & (pl.col("deadline") <= latest)
+    return pending(known, pathway, day).filter(can_break).with_columns(landmark=at)
 
 
 def features(known: EventLog, rows: pl.DataFrame, pathway: Pathway) -> pl.DataFrame:
