@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from pathways.risk import evaluation
 from pathways.risk.feeds import FEEDS
@@ -84,8 +84,8 @@ def _performance(model: RiskModel) -> str:
     ]
     return (
         "95 % intervals from resampled patients. The list holds at most "
-        f"{model.trained_on['capacity']} patients a landmark. Breakdowns with fewer than {evaluation.THRESHOLD} patients, or "
-        "breaks are left out.\n\n"
+        f"{model.trained_on['capacity']} patients a landmark. Breakdowns with fewer than "
+        f"{evaluation.THRESHOLD} patients or breaks are left out.\n\n"
         + _markdown(("learner", "breakdown", "metric", "value", "low", "high"), rows)
     )
 

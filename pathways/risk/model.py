@@ -49,6 +49,7 @@ TRAIN_SHARE = 0.7
 MIN_TRAIN_POSITIVE, MIN_TEST_POSITIVE = 50, 11
 SCHEMA = 1
 TRUSTED = (
+    "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.model_selection._split.KFold",
 )
@@ -190,8 +191,8 @@ class RiskModel:
         ``boosting``, which gives the risk, and ``logistic`` beside it.
     features : tuple of str
         Columns, in order.
-    medians : mapping of str to float or None
-        Median of each numeric column in the training rows.
+    medians : mapping of str to mapping of str to float or None
+        Median of each numeric column in the training rows, by breakdown: what is usual for those who await that step.
     pathway_id, pathway_version, pathway_sha256 : str
         The definition it was trained with.
     metrics : polars.DataFrame
@@ -206,7 +207,7 @@ class RiskModel:
 
     learners: Mapping[Learner, BreakdownRiskModel] = field(repr=False)
     features: tuple[str, ...] = field(repr=False)
-    medians: Mapping[str, float | None] = field(repr=False)
+    medians: Mapping[str, Mapping[str, float | None]] = field(repr=False)
     pathway_id: str
     pathway_version: str
     pathway_sha256: str = field(repr=False)
@@ -277,7 +278,7 @@ class RiskModel:
                 "sha256": self.pathway_sha256,
             },
             "features": list(self.features),
-            "medians": dict(self.medians),
+            "medians": {name: dict(values) for name, values in self.medians.items()},
             "learners": {
                 name: {
                     "sha256": _sha256(place / f"{name}.skops"),
@@ -337,7 +338,7 @@ def train(
     return RiskModel(
         learners=learners,
         features=features,
-        medians=_medians(parts["train"].select(features)),
+        medians=_medians(parts["train"], features),
         pathway_id=pathway.id,
         pathway_version=pathway.version,
         pathway_sha256=pathway.sha256,
@@ -354,9 +355,10 @@ def labelled_rows(log: EventLog, pathway: Pathway, dates: Sequence[datetime], fe
     return known.sort("patient_id", "landmark", "breakdown")
 
 
-def _medians(table: pl.DataFrame) -> dict[str, float | None]:
-    numbers = table.select(pl.exclude(CATEGORY).median())
-    return dict(zip(numbers.columns, numbers.row(0), strict=True)) if table.height else {}
+def _medians(rows: pl.DataFrame, features: Sequence[str]) -> dict[str, dict[str, float | None]]:
+    numbers = [name for name in features if name != CATEGORY]
+    table = rows.group_by("breakdown").agg(pl.col(numbers).median()).sort("breakdown")
+    return {row.pop("breakdown"): row for row in table.to_dicts()}
 
 
 @dataclass(frozen=True)
