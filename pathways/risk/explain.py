@@ -2,8 +2,8 @@
 
 The first reason is the pathway's: what happened, how long ago, what has not come and by when it was expected. The
 others are the model's: the features whose replacement by their training median (that of the rows which await the same
-step) lowers the predicted log-odds most, one at a time. They say what the model leans on for this person, not what causes a breakdown, and interactions are
-not shared out.
+step) lowers the predicted log-odds most, one at a time. They say what the model leans on for this person, not what
+causes a breakdown, and interactions are not shared out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pathways.definition import BreakdownDefinition, Language, Pathway
-from pathways.risk.features import CATEGORY, Feature, describe
+from pathways.risk.features import CATEGORY, Feature, describe, phases, recency_of
 from pathways.risk.model import RiskModel
 
 Floats = NDArray[np.float64]
@@ -114,13 +114,15 @@ def model_reasons(
 ) -> list[list[str]]:
     """Return up to `number` reasons a row, strongest first; empty texts where the model leans on nothing else.
 
-    Left out: what the first reason says already (the expectation), and the territory, which has no median.
+    Left out: what the first reason says already (the expectation, and the time since the phase that opened it), and
+    the territory, which has no median.
     """
     tried = [item for item in describe(pathway) if item.about != "expectation" and item.id != CATEGORY]
     if table.is_empty():
         return []
     by_feature = drops(model, table, tried)
     falls = np.column_stack([by_feature[item.id] for item in tried])
+    falls[_said_already(table, tried, pathway)] = 0
     strongest = np.argsort(-falls, axis=1, kind="stable")[:, :number]
     usual = table.select(_median(model, item.id) for item in tried)
 
@@ -130,6 +132,14 @@ def model_reasons(
         return _model_reason(item, *values, language) if falls[row, place] >= LEAST_LOG_ODDS else ""
 
     return [[reason(row, place) for place in places] for row, places in enumerate(strongest.tolist())]
+
+
+def _said_already(table: pl.DataFrame, tried: list[Feature], pathway: Pathway) -> NDArray[np.bool_]:
+    """Return, by row and feature, whether it is the time since the phase that opened the row's expectation."""
+    groups = phases(pathway)
+    openings = np.array([recency_of(groups.get(by, by)) for by in table["opened_by"]])
+    same: NDArray[np.bool_] = openings[:, None] == np.array([item.id for item in tried])[None, :]
+    return same
 
 
 def _model_reason(item: Feature, value: float | None, usual: float | None, language: Language) -> str:

@@ -88,6 +88,7 @@ FEATURES: tuple[Feature, ...] = (
         "Jours depuis la dernière étape de ce type",
         "Days since the last such step",
         "days",
+        "expectation",
         missing=NEVER,
     ),
     _feature(
@@ -198,22 +199,22 @@ def phases(pathway: Pathway) -> dict[str, str]:
 
 def _of_group(pathway: Pathway, group: str) -> tuple[Feature, Feature]:
     fr, en = pathway.name(group, "fr"), pathway.name(group, "en")
+    since_fr, since_en = f"Jours depuis le dernier soin ({fr})", f"Days since the last event ({en})"
     return (
-        _feature(f"n_365d_{group}", f"{fr} : soins sur 365 jours", f"{en}: events in 365 days", "count"),
-        _feature(
-            f"days_since_{group}",
-            f"{fr} : jours depuis le dernier soin",
-            f"{en}: days since the last event",
-            "days",
-            missing=NEVER,
-        ),
+        _feature(f"n_365d_{group}", f"Soins sur 365 jours ({fr})", f"Events in 365 days ({en})", "count"),
+        _feature(recency_of(group), since_fr, since_en, "days", missing=NEVER),
     )
+
+
+def recency_of(group: str) -> str:
+    """Return the name of the feature that tells the days since a group of activities."""
+    return f"days_since_{group}"
 
 
 def _of_activity(pathway: Pathway, activity: str) -> Feature:
     fr, en = pathway.name(activity, "fr"), pathway.name(activity, "en")
     return _feature(
-        f"n_activity_{activity}", f"{fr} : nombre sur 365 jours", f"{en}: number in 365 days", "count"
+        f"n_activity_{activity}", f"Nombre sur 365 jours ({fr})", f"Number in 365 days ({en})", "count"
     )
 
 
@@ -482,7 +483,7 @@ def _group_columns(history: _History, year: _History, pathway: Pathway) -> dict[
     for group in dict.fromkeys(groups.values()):
         words = [activity for activity, name in groups.items() if name == group]
         columns[f"n_365d_{group}"] = year.among(words).counts()
-        columns[f"days_since_{group}"] = history.among(words).recency()
+        columns[recency_of(group)] = history.among(words).recency()
     for activity in pathway.activities:
         columns[f"n_activity_{activity}"] = year.among([activity]).counts()
     return columns
