@@ -332,7 +332,7 @@ def _summary(log: EventLog, study: Study, policy: DisclosurePolicy, origin: Orig
 def _write_models(folder: Path, maps: list[Released]) -> None:
     """Discover a process model from the released edges, by the inductive miner, and write it as BPMN and PNML."""
     edges = next(table for table in maps if table.name == "edges")
-    model = discover_released(edges.frame.filter(level="activity"))
+    model = discover_released(edges.frame)
     model.write_bpmn(folder / "model_activity.bpmn")
     model.write_pnml(folder / "model_activity.pnml")
 
@@ -428,9 +428,14 @@ def score(
     with measured("score") as step:
         log, pathway = opened.log(), opened.needed_pathway()
         made = risk_list(
-            log, load_model(Path(model)), pathway, at=at, capacity=capacity, language=language,
-            retrospective=opened.manifest["role"] == "snds",
-        )  # fmt: skip
+            log,
+            load_model(model),
+            pathway,
+            at=at,
+            capacity=capacity,
+            language=language,
+            feed=opened.manifest["feed"],
+        )
         for path, form in {kept.with_suffix(".csv"): "csv", kept: file_format, place: file_format}.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             made.write(path, form)

@@ -160,7 +160,7 @@ def discover_released(edges: pl.DataFrame, *, level: Level = "activity", name: s
         No edge from ``▶`` or none to ``■`` is shown.
     """
     one = edges.filter(pl.col("level") == level) if "level" in edges.columns else edges
-    rows = one.filter(pl.col("source") != ELSEWHERE).select("source", "target", "n_events").rows()
+    rows = _connected(one.filter(pl.col("source") != ELSEWHERE).select("source", "target", "n_events").rows())
     starts = {target: n for source, target, n in rows if source == START}
     ends = {source: n for source, target, n in rows if target == END}
     if not starts or not ends:
@@ -171,6 +171,14 @@ def discover_released(edges: pl.DataFrame, *, level: Level = "activity", name: s
     graph = _pm4py("objects.dfg.obj").DFG(Counter(follows), Counter(starts), Counter(ends))
     inductive = _pm4py("algo.discovery.inductive.algorithm")
     return _model(inductive.apply(graph, variant=inductive.Variants.IMd), name)
+
+
+def _connected(rows: list[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
+    """Keep the edges between activities that lie on a shown path from ``▶`` to ``■``: the miner fails on others."""
+    graph = nx.DiGraph([(source, target) for source, target, _ in rows])
+    graph.add_nodes_from((START, END))
+    inside = ({START} | nx.descendants(graph, START)) & ({END} | nx.ancestors(graph, END))
+    return [row for row in rows if inside.issuperset(row[:2])]
 
 
 def _model(tree: Any, name: str) -> ProcessModel:
