@@ -193,7 +193,7 @@ def _top_row(results: Results, pages: tuple[Page, ...], words: Words) -> html.Di
         [
             html.Div(brand, className="brand"),
             html.Nav(
-                _links(pages, "", words), id="nav", className="nav", **{"aria-label": words("nav.label")}
+                _links(pages, "", words), id="nav", className="nav", **parts.aria(label=words("nav.label"))
             ),
             html.Div(
                 [
@@ -210,11 +210,11 @@ def _top_row(results: Results, pages: tuple[Page, ...], words: Words) -> html.Di
 
 def _scheme_toggle(words: Words) -> dmc.ColorSchemeToggle:
     return dmc.ColorSchemeToggle(
-        lightIcon=html.Span("☀", **{"aria-hidden": "true"}),
-        darkIcon=html.Span("☾", **{"aria-hidden": "true"}),
+        lightIcon=html.Span("☀", **parts.aria(hidden="true")),
+        darkIcon=html.Span("☾", **parts.aria(hidden="true")),
         variant="default",
         size="lg",
-        **{"aria-label": words("header.scheme")},
+        **parts.aria(label=words("header.scheme")),
     )
 
 

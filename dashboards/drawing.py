@@ -19,6 +19,8 @@ class Drawing(Component):
         Key of the part last chosen by the user; an empty text when the choice is undone.
     marked : str
         Key of the part to mark.
+    caption : str
+        A line above the drawing, where it is zoomable.
     zoomable : bool
         Whether it can be moved and enlarged; then ``words`` names the buttons (``in``, ``out``, ``fit``).
     words : dict
@@ -29,7 +31,16 @@ class Drawing(Component):
     _type = "Drawing"
     _children_props: ClassVar[list[str]] = []
     _base_nodes: ClassVar[list[str]] = ["children"]
-    _prop_names: ClassVar[list[str]] = ["id", "svg", "chosen", "marked", "zoomable", "words", "className"]
+    _prop_names: ClassVar[list[str]] = [
+        "id",
+        "svg",
+        "chosen",
+        "marked",
+        "caption",
+        "zoomable",
+        "words",
+        "className",
+    ]
     _valid_wildcard_attributes: ClassVar[list[str]] = []
     available_properties: ClassVar[list[str]] = _prop_names
     available_wildcard_properties: ClassVar[list[str]] = []

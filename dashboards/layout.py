@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -23,7 +23,12 @@ SECONDS_ALLOWED = 15.0
 LAYOUTS_KEPT = 512
 SIDE_BY_SIDE = BoundedSemaphore(2)
 
+LABEL_SHARES = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82)
+
 Point = tuple[float, float]
+Area = tuple[float, float, float, float]
+Course = tuple[tuple[Point, ...], Point]
+"""A passage's Bézier points, and the tip of its arrow."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,13 @@ class Box:
 
 @dataclass(frozen=True)
 class Link:
-    """A passage to route, with the size of its label in points."""
+    """A passage to route: the size of its label in points, and how much it should be straight (0 or more)."""
 
     source: str
     target: str
     label_width: float
     label_height: float
+    weight: int
 
 
 @dataclass(frozen=True)
@@ -91,26 +97,38 @@ def place(boxes: tuple[Box, ...], links: tuple[Link, ...]) -> Placed:
 
 
 def dot_source(boxes: tuple[Box, ...], links: tuple[Link, ...]) -> str:
-    """Return the DOT text: ranks from the columns alone, passages routed but never pulling a step out of place."""
+    """Return the DOT text: ranks from the columns alone, order inside a rank as given.
+
+    It is written top to bottom, to be turned by us: left to right, and also with labels, Graphviz 14 does not
+    always keep the order inside a rank.
+    """
     names = {box.key: f"n{place}" for place, box in enumerate(boxes)}
     column = {box.key: box.column for box in boxes}
-    flat = [a.source != a.target and column[a.source] == column[a.target] for a in links]
     return "\n".join(
         [
             "digraph {",
-            "graph [rankdir=LR, newrank=true, splines=true, nodesep=0.42, ranksep=0.34, outputorder=edgesfirst]",
+            "graph [rankdir=TB, splines=true, nodesep=0.5, ranksep=0.95]",
             'node [shape=box, fixedsize=true, label=""]',
-            "edge [fontsize=13, arrowsize=0.9]",
+            "edge [arrowsize=0.9]",
             *(_dot_box(box, names) for box in boxes),
             *_dot_columns(boxes, names),
-            *(_dot_link(link, names, i, flat=flat[i]) for i, link in enumerate(links)),
+            *(
+                f"{names[link.source]} -> {names[link.target]} "
+                f"[id=e{place}, {_pull(link, column[link.target] - column[link.source])}]"
+                for place, link in enumerate(links)
+            ),
             "}",
         ]
     )
 
 
+def _pull(link: Link, columns_right: int) -> str:
+    return f"weight={link.weight}" if columns_right > 0 else "constraint=false, weight=0"
+
+
 def _dot_box(box: Box, names: dict[str, str]) -> str:
-    return f"{names[box.key]} [width={box.width / POINTS_PER_INCH:.3f}, height={box.height / POINTS_PER_INCH:.3f}]"
+    turned = f"width={box.height / POINTS_PER_INCH:.3f}, height={box.width / POINTS_PER_INCH:.3f}"
+    return f"{names[box.key]} [{turned}]"
 
 
 def _dot_columns(boxes: tuple[Box, ...], names: dict[str, str]) -> Iterator[str]:
@@ -119,17 +137,10 @@ def _dot_columns(boxes: tuple[Box, ...], names: dict[str, str]) -> Iterator[str]
         columns.setdefault(box.column, []).append(names[box.key])
     for _, members in sorted(columns.items()):
         chain = " -> ".join(members)
-        order = f" {chain} [style=invis, weight=0];" if len(members) > 1 else ""
+        order = f" {chain} [style=invis, weight=1];" if len(members) > 1 else ""
         yield f"{{rank=same; {'; '.join(members)};{order}}}"
     heads = [members[0] for _, members in sorted(columns.items())]
     yield from (f"{left} -> {right} [style=invis, weight=0]" for left, right in pairwise(heads))
-
-
-def _dot_link(link: Link, names: dict[str, str], place: int, *, flat: bool) -> str:
-    """Write one passage. Graphviz loses some labelled edges inside a column: there the label is placed by us."""
-    size = f'fixedsize="true" width="{link.label_width:.0f}" height="{link.label_height:.0f}"'
-    label = "" if flat else f', label=<<table border="0" {size}><tr><td></td></tr></table>>'
-    return f"{names[link.source]} -> {names[link.target]} [id=e{place}, constraint=false{label}]"
 
 
 def _run(source: str) -> bytes:
@@ -144,40 +155,76 @@ def _run(source: str) -> bytes:
 
 
 def _read(answer: dict[str, Any], boxes: tuple[Box, ...], links: tuple[Link, ...]) -> Placed:
-    _, _, width, height = (float(word) for word in answer["bb"].split(","))
+    _, _, across, down = (float(word) for word in answer["bb"].split(","))
     nodes = {item["name"]: item for item in answer["objects"] if "pos" in item}
     edges = {item["id"]: item for item in answer.get("edges", []) if "id" in item}
-    centres = {box.key: _point(nodes[f"n{i}"]["pos"], height) for i, box in enumerate(boxes)}
-    routes = {
-        (link.source, link.target): _route(edges[f"e{i}"], height)
+    centres = {box.key: _point(nodes[f"n{i}"]["pos"], down) for i, box in enumerate(boxes)}
+    paths = {
+        (link.source, link.target): _path(edges[f"e{i}"], down)
         or _straight(centres[link.source], centres[link.target])
         for i, link in enumerate(links)
     }
-    return Placed(width=width, height=height, boxes=centres, routes=routes)
+    labels = place_labels(paths, centres, boxes, links)
+    routes = {key: Route(points, tip, labels[key]) for key, (points, tip) in paths.items()}
+    return Placed(width=down, height=across, boxes=centres, routes=routes)
 
 
-def _point(text: str, height: float) -> Point:
+def _point(text: str, down: float) -> Point:
+    """Turn a point of Graphviz's (y upwards) a quarter, so that downwards becomes to the right."""
     x, y = (float(word) for word in text.split(","))
-    return x, height - y
+    return down - y, x
 
 
-def _route(edge: dict[str, Any], height: float) -> Route | None:
+def _path(edge: dict[str, Any], down: float) -> Course | None:
     if "pos" not in edge:
         return None
-    tip, *points = (_point(word.removeprefix("e,"), height) for word in edge["pos"].split())
-    label = _point(edge["lp"], height) if "lp" in edge else _middle(points)
-    return Route(points=tuple(points), tip=tip, label=label)
+    tip, *points = (_point(word.removeprefix("e,"), down) for word in edge["pos"].split())
+    return tuple(points), tip
 
 
-def _middle(points: list[Point]) -> Point:
-    """Return the point half along the middle Bézier segment."""
-    first = (len(points) - 1) // 3 // 2 * 3
-    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = points[first : first + 4]
-    return (x0 + 3 * x1 + 3 * x2 + x3) / 8, (y0 + 3 * y1 + 3 * y2 + y3) / 8
-
-
-def _straight(start: Point, end: Point) -> Route:
+def _straight(start: Point, end: Point) -> Course:
     """Return a straight passage, for the rare one that Graphviz could not route."""
-    third = [tuple(a + (b - a) * share for a, b in zip(start, end, strict=True)) for share in (1 / 3, 2 / 3)]
-    points = (start, (third[0][0], third[0][1]), (third[1][0], third[1][1]), end)
-    return Route(points=points, tip=end, label=_middle(list(points)))
+    (x0, y0), (x3, y3) = start, end
+    first, second = ((x0 + (x3 - x0) * share, y0 + (y3 - y0) * share) for share in (1 / 3, 2 / 3))
+    return (start, first, second, end), end
+
+
+def place_labels(
+    paths: Mapping[tuple[str, str], Course],
+    centres: Mapping[str, Point],
+    boxes: Iterable[Box],
+    links: Iterable[Link],
+) -> dict[tuple[str, str], Point]:
+    """Put each label on its passage, where it covers least of the steps and of the labels put before."""
+    taken = [_area(centres[box.key], box.width, box.height) for box in boxes]
+    labels: dict[tuple[str, str], Point] = {}
+    for link in links:
+        spots = (_along(paths[link.source, link.target][0], share) for share in LABEL_SHARES)
+        areas = [(spot, _area(spot, link.label_width, link.label_height)) for spot in spots]
+        spot, area = min(areas, key=lambda item: sum(_overlap(item[1], other) for other in taken))
+        taken.append(area)
+        labels[link.source, link.target] = spot
+    return labels
+
+
+def _along(points: tuple[Point, ...], share: float) -> Point:
+    """Return the point at a share of the way along Bézier segments taken as equally long."""
+    segments = (len(points) - 1) // 3
+    place = min(int(share * segments), segments - 1)
+    t = share * segments - place
+    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
+    four = points[3 * place : 3 * place + 4]
+    return (
+        sum(weight * x for weight, (x, _) in zip(weights, four, strict=True)),
+        sum(weight * y for weight, (_, y) in zip(weights, four, strict=True)),
+    )
+
+
+def _area(centre: Point, width: float, height: float) -> Area:
+    return centre[0] - width / 2, centre[1] - height / 2, centre[0] + width / 2, centre[1] + height / 2
+
+
+def _overlap(one: Area, other: Area) -> float:
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    return wide * high if wide > 0 and high > 0 else 0.0

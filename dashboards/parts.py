@@ -23,6 +23,11 @@ GRID_THEME = (
 )
 
 
+def aria(**names: str) -> dict[str, Any]:
+    """Return attributes that a screen reader reads: ``aria(label="…")``."""
+    return {f"aria-{name}": value for name, value in names.items()}
+
+
 def card(*children: Children, name: str = "", **props: Any) -> html.Section:
     """Return a framed block."""
     return html.Section(list(children), className=f"card {name}".strip(), **props)
@@ -54,7 +59,7 @@ def number(value: str, name: str) -> html.Div:
 def bar(share: float | None, name: str = "bar", colour: str | None = None) -> html.Div:
     """Return a bar as long as a share of one."""
     style = {"width": f"{100 * (share or 0):.1f}%"} | ({"background": colour} if colour else {})
-    return html.Div(html.I(style=style), className=name, **{"aria-hidden": "true"})
+    return html.Div(html.I(style=style), className=name, **aria(hidden="true"))
 
 
 def stacked(shares: Sequence[tuple[str, int | None, float | None]], name: str = "stack") -> html.Div:
@@ -65,7 +70,7 @@ def stacked(shares: Sequence[tuple[str, int | None, float | None]], name: str = 
             for status, _, share in shares
         ],
         className=name,
-        **{"aria-hidden": "true"},
+        **aria(hidden="true"),
     )
 
 

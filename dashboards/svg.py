@@ -29,13 +29,16 @@ from dashboards.views import (
 from dashboards.words import Words
 from pathways.mining.maps import END, START
 
-LINE_CHARACTERS = 17
-CHARACTER_WIDTH = 8.3
+LINE_CHARACTERS = 14
+LONGEST_WORD = 18
+CHARACTER_WIDTH = 9.1
+COUNT_CHARACTER_WIDTH = 8.2
 LINE_HEIGHT = 18.0
 LABEL_CHARACTER_WIDTH = 8.0
 LABEL_HEIGHT = 18.0
 TERMINAL_SIZE = 58.0
 MARGIN = 14.0
+STRAIGHTEST = 8
 THINNEST, THICKEST = 1.4, 9.0
 MAP_WIDTH = 640.0
 MEAN_LATITUDE = 46.5
@@ -55,8 +58,8 @@ class Step:
 
     @property
     def width(self) -> float:
-        longest = max(len(line) for line in (*self.lines, self.count))
-        return max(104.0, longest * CHARACTER_WIDTH + 30)
+        longest = max(len(line) for line in self.lines) * CHARACTER_WIDTH
+        return max(longest, len(self.count) * COUNT_CHARACTER_WIDTH, 76.0) + 26
 
     @property
     def height(self) -> float:
@@ -76,12 +79,13 @@ def process_map(results: Results, view: MapView, state: MapState, words: Words) 
     """
     steps = _steps(results, view, state, words)
     labels = _edge_labels(view, state, words)
-    placed = place(tuple(_boxes(steps, columns(results, state.level))), tuple(_links(labels)))
+    boxes = _boxes(steps, columns(results, state.level))
+    placed = place(tuple(boxes), tuple(_links(labels, view)))
     widths = _widths(view, state)
     names = {step.key: " ".join(step.lines) for step in steps} | _terminal_names(words)
     body = [
         *(
-            _edge(key, placed.routes[key], text, widths.get(key), names, state, words)
+            _edge(key, placed.routes[key], text, widths.get(key), names, state)
             for key, text in labels.items()
         ),
         *(_step(step, placed.boxes[step.key], words) for step in steps),
@@ -99,7 +103,7 @@ def _steps(results: Results, view: MapView, state: MapState, words: Words) -> li
     return [
         Step(
             key=row["activity"],
-            lines=tuple(textwrap.wrap(words.label(row), LINE_CHARACTERS, break_long_words=True)) or ("–",),
+            lines=lines_of(words.label(row)),
             count=_count(row["n_patients"], total, words),
             share=share_of(row["n_patients"], total) or 0.0,
             colour=colours[row["phase"]],
@@ -107,6 +111,21 @@ def _steps(results: Results, view: MapView, state: MapState, words: Words) -> li
         )
         for row in rows
     ]
+
+
+def lines_of(label: str) -> tuple[str, ...]:
+    """Break a label into short lines between words; a word too long for any box is cut with a hyphen."""
+    cut = [part for word in label.split() for part in _cut(word)]
+    return tuple(
+        textwrap.wrap(" ".join(cut), LINE_CHARACTERS, break_long_words=False, break_on_hyphens=False)
+    ) or ("–",)
+
+
+def _cut(word: str) -> list[str]:
+    if len(word) <= LONGEST_WORD:
+        return [word]
+    half = math.ceil(len(word) / 2)
+    return [f"{word[:half]}-", *_cut(word[half:])]
 
 
 def _count(patients: int | None, total: int, words: Words) -> str:
@@ -117,7 +136,7 @@ def _count(patients: int | None, total: int, words: Words) -> str:
 def _edge_labels(view: MapView, state: MapState, words: Words) -> dict[tuple[str, str], str]:
     write = words.days if state.measure in DELAYS else words.number
     rows = view.edges.select("source", "target", state.measure).iter_rows()
-    labels = {(source, target): write(value) for source, target, value in rows}
+    labels = {(source, target): "" if value is None else write(value) for source, target, value in rows}
     if view.hidden:
         hidden = words("map.hidden_flow", share=words.percent(view.hidden / view.n_events))
         labels[START, END] = hidden
@@ -130,9 +149,13 @@ def _boxes(steps: Iterable[Step], order: Mapping[str, int]) -> Iterable[Box]:
     yield Box(END, len(order) + 1, TERMINAL_SIZE, TERMINAL_SIZE)
 
 
-def _links(labels: Mapping[tuple[str, str], str]) -> Iterable[Link]:
+def _links(labels: Mapping[tuple[str, str], str], view: MapView) -> Iterable[Link]:
+    most = view.edges["n_events"].max() or 1
+    rows = view.edges.select("source", "target", 1 + (STRAIGHTEST * pl.col("n_events")) // most).iter_rows()
+    weights = {(source, target): weight for source, target, weight in rows}
     for (source, target), text in labels.items():
-        yield Link(source, target, len(text) * LABEL_CHARACTER_WIDTH + 8, LABEL_HEIGHT)
+        width = len(text) * LABEL_CHARACTER_WIDTH + 8
+        yield Link(source, target, width, LABEL_HEIGHT, weights.get((source, target), 0))
 
 
 def _widths(view: MapView, state: MapState) -> dict[tuple[str, str], float]:
@@ -163,7 +186,6 @@ def _edge(
     width: float | None,
     names: Mapping[str, str],
     state: MapState,
-    words: Words,
 ) -> str:
     source, target = key
     hidden = width is None
@@ -176,8 +198,18 @@ def _edge(
         f'<g class="edge {tone}" data-key="{escape(data_key)}" data-ends="{escape(source)} {escape(target)}" '
         f'role="button" aria-label="{escape(name)}"><title>{escape(name)}</title>'
         f'<path class="reach" d="{path}"/><path class="line" d="{path}" stroke-width="{thick:.1f}"/>'
-        f'<path class="head" d="{_arrow_head(route, thick)}"/>'
-        f'<text class="edge-label" x="{route.label[0]:.1f}" y="{route.label[1] + 5:.1f}">{escape(text)}</text></g>'
+        f'<path class="head" d="{_arrow_head(route, thick)}"/>{_edge_label(route.label, text)}</g>'
+    )
+
+
+def _edge_label(centre: Point, text: str) -> str:
+    if not text:
+        return ""
+    width = len(text) * LABEL_CHARACTER_WIDTH + 6
+    x, y = centre[0] - width / 2, centre[1] - LABEL_HEIGHT / 2
+    return (
+        f'<rect class="pill" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{LABEL_HEIGHT}" rx="5"/>'
+        f'<text class="edge-label" x="{centre[0]:.1f}" y="{centre[1] + 5:.1f}">{escape(text)}</text>'
     )
 
 
@@ -290,22 +322,44 @@ def _outlines() -> dict[str, str]:
 
 @cache
 def _frame() -> tuple[float, float, float, float]:
-    points = [
-        p for f in territory_shapes()["features"] for part in f["geometry"]["coordinates"] for p in part[0]
-    ]
+    points = [point for parts in _parts().values() for part in parts for point in part[0]]
     longitudes, latitudes = zip(*points, strict=True)
     return min(longitudes), min(latitudes), max(longitudes), max(latitudes)
 
 
-def _project(point: tuple[float, float]) -> str:
+@cache
+def _parts() -> dict[str, list[list[list[Point]]]]:
+    return {f["id"]: f["geometry"]["coordinates"] for f in territory_shapes()["features"]}
+
+
+def _project(point: Point) -> Point:
     west, _, east, north = _frame()
     squeeze = math.cos(math.radians(MEAN_LATITUDE))
     scale = MAP_WIDTH / ((east - west) * squeeze)
-    return f"{(point[0] - west) * squeeze * scale:.1f} {(north - point[1]) * scale:.1f}"
+    return (point[0] - west) * squeeze * scale, (north - point[1]) * scale
 
 
-def _outline(parts: list[list[list[tuple[float, float]]]]) -> str:
-    return "".join(f"M{'L'.join(map(_project, ring))}Z" for part in parts for ring in part)
+def _outline(parts: list[list[list[Point]]]) -> str:
+    return "".join(f"M{'L'.join(map(_spot, ring))}Z" for part in parts for ring in part)
+
+
+def _spot(point: Point) -> str:
+    x, y = _project(point)
+    return f"{x:.1f} {y:.1f}"
+
+
+@cache
+def _inset_labels() -> str:
+    """Name the overseas départements under their insets."""
+    names = dict(territory_names().select("territory", "name").iter_rows())
+    return "".join(_inset_label(names[code], _parts()[code]) for code in names if code.startswith("97"))
+
+
+def _inset_label(name: str, parts: list[list[list[Point]]]) -> str:
+    spots = [_project(point) for part in parts for point in part[0]]
+    left, right = min(x for x, _ in spots), max(x for x, _ in spots)
+    bottom = max(y for _, y in spots)
+    return f'<text class="inset-label" x="{(left + right) / 2:.1f}" y="{bottom + 13:.1f}">{escape(name)}</text>'
 
 
 def territory_map(view: BreakdownView, words: Words) -> str:
@@ -315,7 +369,7 @@ def territory_map(view: BreakdownView, words: Words) -> str:
     known = _outlines()
     rows = [row for row in view.territories.iter_rows(named=True) if row["territory"] in known]
     rows.sort(key=lambda row: (row["hotspot"], row["territory"]))
-    body = [HATCH, *(_territory(row, known[row["territory"]], words) for row in rows)]
+    body = [HATCH, *(_territory(row, known[row["territory"]], words) for row in rows), _inset_labels()]
     size = Placed(MAP_WIDTH, height, {}, {})
     return _svg(body, size, words("territory.map_title"), words("territory.map_summary"), "territory-map")
 

@@ -2,7 +2,7 @@
    One Tab stop; arrows go from part to part, Enter or a click chooses, Escape undoes; + - 0 zoom. */
 (function () {
   const { createElement: h, useEffect, useRef } = window.React;
-  const SMALLEST_TEXT_SCALE = 0.6;
+  const SMALLEST_SCALE = 0.55;
 
   const parts = (host) => [...host.querySelectorAll("[data-key]")];
 
@@ -35,7 +35,7 @@
     const [width, height] = [+svg.dataset.width, +svg.dataset.height];
     const room = svg.getBoundingClientRect();
     const scale = Math.min(room.width / width, room.height / height);
-    const least = all ? 0 : SMALLEST_TEXT_SCALE;
+    const least = all ? 0 : SMALLEST_SCALE;
     if (scale >= least) return show(svg, [0, 0, width, height]);
     const tall = Math.min(height, room.height / least);
     show(svg, [0, (height - tall) / 2, room.width / least, tall]);
@@ -56,7 +56,7 @@
     addEventListener("pointerup", stop);
   }
 
-  function Drawing({ id, svg, marked, zoomable, words, className, setProps }) {
+  function Drawing({ id, svg, marked, caption, zoomable, words, className, setProps }) {
     const host = useRef(null);
     const now = () => host.current.querySelector("svg");
     const timer = useRef(0);
@@ -87,10 +87,10 @@
     };
     const button = (name, sign, act) => h("button", { key: name, type: "button", "aria-label": words[name], title: words[name], onClick: act }, sign);
     const tools = zoomable && h("div", { className: "drawing-tools" }, [
-      button("in", "+", () => zoom(now(), 0.8)), button("out", "−", () => zoom(now(), 1.25)), button("fit", "⤢", () => fit(now(), true)),
+      h("span", { key: "caption" }, caption), button("in", "+", () => zoom(now(), 0.8)), button("out", "−", () => zoom(now(), 1.25)), button("fit", "⤢", () => fit(now(), true)),
     ]);
     const canvas = h("div", { ref: host, className: "drawing-canvas", dangerouslySetInnerHTML: { __html: svg || "" }, ...handlers });
-    return h("div", { id, className: "drawing " + (className || "") }, canvas, tools);
+    return h("div", { id, className: "drawing " + (className || "") }, tools, canvas);
   }
 
   window.care_pathways = { Drawing };

@@ -213,7 +213,7 @@ def _grid_card(view: BreakdownView, state: BreakdownState, words: Words) -> html
     return parts.card(
         parts.head(html.H2(words("territory.table_title")), choice),
         html.Div(
-            _chosen(view, state, words), id="where:chosen", className="chosen", **{"aria-live": "polite"}
+            _chosen(view, state, words), id="where:chosen", className="chosen", **parts.aria(live="polite")
         ),
         html.Div(_grid(view, state, words), className="grid-host"),
         name="territory-card",
@@ -264,11 +264,11 @@ def _columns(words: Words) -> list[dict[str, Any]]:
         }
 
     return [
-        {"field": "name", "headerName": words("territory.name"), "minWidth": 150, "flex": 2},
-        measured("n_evaluable", "territory.n", 84),
+        {"field": "name", "headerName": words("territory.name"), "minWidth": 205},
+        measured("n_evaluable", "territory.n", 90),
         measured("n_broken", "territory.broken", 84),
-        measured("rate", "territory.rate_interval", 150),
-        measured("shrunk_ratio", "territory.ratio_column", 100),
+        measured("rate", "territory.rate_interval", 140),
+        measured("shrunk_ratio", "territory.ratio_column", 80),
     ]
 
 

@@ -36,9 +36,11 @@ def layout(results: Results, query: Mapping[str, str], words: Words) -> Componen
             _controls(state, view, words),
             html.Div(
                 [_map(results, view, state, words), _panel_card(results, view, state, words)],
-                className="split",
+                id="map:split",
+                className=_split_class(state.selected),
             ),
-            html.Div(_foot(results, view, state, words), id="map:foot", className="map-foot"),
+            html.Div(_legend(results, view, state, words), id="map:legend", className="map-foot"),
+            html.Div([_slow_card(results, view, state, words), _how_card(words)], className="reading"),
             parts.card(html.Div(_variants(results, state.level, words), id="map:variants")),
             parts.card(_table_details(results, view, state, words), name="block"),
         ]
@@ -62,7 +64,9 @@ def register(app: Dash, results: Results) -> None:
 
     @app.callback(
         Output("map:selected", "svg"),
-        Output("map:foot", "children"),
+        Output("map:selected", "caption"),
+        Output("map:legend", "children"),
+        Output("map:slow", "children"),
         Output("map:table", "children"),
         Output("map:activities-value", "children"),
         Output("map:paths-value", "children"),
@@ -72,19 +76,21 @@ def register(app: Dash, results: Results) -> None:
     def redraw(*values: Any) -> tuple[Any, ...]:
         state, words = MapState(*values), visitor_words()
         view = views.map_view(results, state)
-        foot, rows = _foot(results, view, state, words), _table(results, view, state, words)
-        return _draw(results, view, state, words), foot, rows, *_slider_values(view, words)
+        pieces = (_draw, _caption, _legend, _slow, _table)
+        return *(piece(results, view, state, words) for piece in pieces), *_slider_values(view, words)
 
     @app.callback(
         Output("map:panel", "children"),
         Output("map:selected", "marked"),
+        Output("map:split", "className"),
         Input("map:selected", "chosen"),
         [Input(name, "value") for name in CONTROLS],
         prevent_initial_call=True,
     )
-    def show_panel(chosen: str, values: list[Any]) -> tuple[Any, str]:
+    def show_panel(chosen: str, *values: Any) -> tuple[Any, str, str]:
         state = MapState(*values, selected=chosen or "")
-        return _panel(results, views.map_view(results, state), state, visitor_words()), state.selected
+        panel = _panel(results, views.map_view(results, state), state, visitor_words())
+        return panel, state.selected, _split_class(state.selected)
 
     @app.callback(
         Output("map:selected", "chosen", allow_duplicate=True),
@@ -101,7 +107,7 @@ def register(app: Dash, results: Results) -> None:
         [State(name, "value") for name in CONTROLS],
         prevent_initial_call=True,
     )
-    def export(csv: int | None, drawing: int | None, values: list[Any]) -> dict[str, Any]:
+    def export(csv: int | None, drawing: int | None, *values: Any) -> dict[str, Any]:
         state, words = MapState(*values), visitor_words()
         write = export_svg if ctx.triggered_id == "map:svg" else export_csv
         return write(results, state, words)
@@ -222,6 +228,7 @@ def _map(results: Results, view: MapView, state: MapState, words: Words) -> html
         svg=_draw(results, view, state, words),
         chosen=state.selected,
         marked=state.selected,
+        caption=_caption(results, view, state, words),
         zoomable=True,
         words=parts.zoom_words(words),
     )
@@ -235,14 +242,17 @@ def _draw(results: Results, view: MapView, state: MapState, words: Words) -> str
         return svg.notice(words("map.too_slow"))
 
 
-def _foot(results: Results, view: MapView, state: MapState, words: Words) -> list[Component]:
-    sentence = words(
+def _caption(results: Results, view: MapView, state: MapState, words: Words) -> str:
+    return words(
         "map.shown",
         shown=words.number(view.shown),
         total=words.number(view.n_events),
         share=words.percent(view.shown_share),
     )
-    return [_legend(results, view, state, words), html.Div(sentence, className="small soft")]
+
+
+def _split_class(selected: str) -> str:
+    return "split is-open" if selected else "split"
 
 
 def _legend(results: Results, view: MapView, state: MapState, words: Words) -> html.Div:
@@ -268,40 +278,57 @@ def _names(results: Results, level: Level, words: Words) -> dict[str, str]:
 
 
 def _panel_card(results: Results, view: MapView, state: MapState, words: Words) -> html.Section:
-    panel = html.Div(_panel(results, view, state, words), id="map:panel", **{"aria-live": "polite"})
-    return parts.card(panel, name="panel", tabIndex=0, **{"aria-label": words("map.panel")})
+    panel = html.Div(_panel(results, view, state, words), id="map:panel", **parts.aria(live="polite"))
+    return parts.card(panel, name="panel", tabIndex=0, **parts.aria(label=words("map.panel")))
 
 
 def _panel(results: Results, view: MapView, state: MapState, words: Words) -> list[Component]:
     if state.selected == HIDDEN_KEY:
-        return _hidden_panel(view, results, words)
-    if ARROW in state.selected:
-        return _edge_panel(results, state, words) or _overview(results, view, state, words)
-    return _node_panel(results, state, words) or _overview(results, view, state, words)
+        content = _hidden_panel(view, results, words)
+    elif ARROW in state.selected:
+        content = _edge_panel(results, state, words)
+    else:
+        content = _node_panel(results, state, words)
+    return [_close(words), *(content or [parts.empty(words("panel.unknown"))])]
 
 
-def _overview(results: Results, view: MapView, state: MapState, words: Words) -> list[Component]:
-    names = _names(results, state.level, words)
-    slow = views.longest_delays(view)
-    longest = max(slow["median_days"].to_list(), default=1) or 1
-    return [
+def _close(words: Words) -> Component:
+    cross = html.Span("×", **parts.aria(hidden="true"))
+    return html.Button([cross, f" {words('panel.close')}"], id={"pick": ""}, className="close", type="button")
+
+
+def _slow_card(results: Results, view: MapView, state: MapState, words: Words) -> html.Section:
+    return parts.card(
         html.H2(words("panel.slow")),
         html.P(words("panel.slow_hint"), className="small soft"),
-        _flow_list(
-            (
-                f"{row['source']}{ARROW}{row['target']}",
-                f"{names[row['source']]} {ARROW} {names[row['target']]}",
-                words.days(row["median_days"]),
-                row["median_days"] / longest,
-            )
-            for row in slow.iter_rows(named=True)
-        )
-        if slow.height
-        else parts.empty(words("panel.no_delay")),
-        html.H3(words("panel.how")),
+        html.Div(_slow(results, view, state, words), id="map:slow"),
+        name="slow",
+    )
+
+
+def _how_card(words: Words) -> html.Section:
+    return parts.card(
+        html.H2(words("panel.how")),
         html.P(words("panel.how_text"), className="small"),
         html.P(words("panel.keys"), className="small soft"),
-    ]
+    )
+
+
+def _slow(results: Results, view: MapView, state: MapState, words: Words) -> Component:
+    slow = views.longest_delays(view)
+    if slow.is_empty():
+        return parts.empty(words("panel.no_delay"))
+    names = _names(results, state.level, words)
+    longest = slow["median_days"].item(0) or 1
+    return _flow_list(
+        (
+            f"{row['source']}{ARROW}{row['target']}",
+            f"{names[row['source']]} {ARROW} {names[row['target']]}",
+            words.days(row["median_days"]),
+            row["median_days"] / longest,
+        )
+        for row in slow.iter_rows(named=True)
+    )
 
 
 def _flow_list(items: Iterable[tuple[str, str, str, float]]) -> html.Ul:
@@ -353,7 +380,6 @@ def _edge_panel(results: Results, state: MapState, words: Words) -> list[Compone
         html.H3(words("edge.distribution")),
         _delays(view, words),
         html.P(words("edge.tied", share=words.percent(edge["tied_share"])), className="small soft"),
-        _back(words),
     ]
 
 
@@ -385,7 +411,6 @@ def _node_panel(results: Results, state: MapState, words: Words) -> list[Compone
         html.H3(words("node.after")),
         _flow_list(_flows(view.after, "target", names, words)),
         html.P(words("node.note"), className="small soft"),
-        _back(words),
     ]
 
 
@@ -395,10 +420,6 @@ def _flows(
     for row in edges.head(FLOWS_SHOWN).iter_rows(named=True):
         value = f"{words.number(row['n_events'])} · {words.percent(row['share'])}"
         yield f"{row['source']}{ARROW}{row['target']}", names[row[end]], value, row["share"]
-
-
-def _back(words: Words) -> Component:
-    return html.Button(words("panel.back"), id={"pick": ""}, className="flow small", type="button")
 
 
 def _variants(results: Results, level: Level, words: Words) -> list[Component]:
