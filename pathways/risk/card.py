@@ -27,9 +27,7 @@ def card(model: RiskModel) -> str:
     parts = (
         f"# Model card: {model.name}",
         _data_notice(model),
-        ""
-        if model.has_signal
-        else "**No usable signal: the interval of the AUROC holds 0.5. Don't use this model.**",
+        _signal(model),
         f"## Purpose\n\n{_purpose(model)}",
         f"## Data\n\n{_data(model)}",
         f"## Performance on later patients\n\n{_performance(model)}",
@@ -46,6 +44,13 @@ def _data_notice(model: RiskModel) -> str:
         False: "Real data, as stated by whoever trained it.",
         None: "Whether the data are real or synthetic was not stated.",
     }[model.trained_on["synthetic"]]
+
+
+def _signal(model: RiskModel) -> str:
+    if not model.has_signal:
+        return "**No usable signal: the interval of the AUROC holds 0.5. Don't use this model.**"
+    weak = ", ".join(model.without_signal)
+    return f"**No usable signal for: {weak}: the interval of the AUROC holds 0.5.**" if weak else ""
 
 
 def _purpose(model: RiskModel) -> str:

@@ -240,13 +240,19 @@ class RiskModel:
     @property
     def has_signal(self) -> bool:
         """Whether the interval of the area under the ROC curve lies above 0.5."""
-        low = self.metric("auroc")["low"]
-        return low is not None and low > 0.5
+        return evaluation.ALL not in self.without_signal
+
+    @property
+    def without_signal(self) -> list[str]:
+        """Breakdowns (and ``all``) for which the interval of the area under the ROC curve holds 0.5."""
+        areas = self.metrics.filter(pl.col("learner") == "boosting", pl.col("metric") == "auroc")
+        return areas.filter((pl.col("low") <= 0.5).fill_null(True))["breakdown"].to_list()
 
     def summary(self) -> str:
         """Return two sentences: how well it ranks, and whether that is of use."""
         area, ratio = self.metric("auroc"), self.metric("observed_over_expected")
-        signal = "" if self.has_signal else " No usable signal: the interval holds 0.5; don't use this model."
+        weak = ", ".join(self.without_signal)
+        signal = f" No usable signal (the interval holds 0.5) for: {weak}." if weak else ""
         synthetic = " Synthetic data." if self.trained_on["synthetic"] else ""
         return (
             f"{self.name}: AUROC {_said(area)}, observed/expected {_said(ratio)} on later patients."

@@ -47,7 +47,7 @@ LIMITS: Mapping[Language, Mapping[str, str]] = {
         "observed": "Données observées jusqu'au {until}, connues au {at}.",
         "retrospective": "Liste rétrospective : {feed}. Elle reste dans l'étude.",
         "actionable": "Source : {feed}.",
-        "weak": "Pas de signal utilisable : l'intervalle de l'AUROC contient 0,5.",
+        "weak": "Pas de signal utilisable (l'intervalle de l'AUROC contient 0,5) pour : {weak}.",
         "absent": "Activités connues du modèle et absentes d'ici : {names}.",
         "synthetic": "Modèle entraîné sur des données synthétiques.",
     },
@@ -56,7 +56,7 @@ LIMITS: Mapping[Language, Mapping[str, str]] = {
         "observed": "Data observed until {until}, as known on {at}.",
         "retrospective": "Retrospective list: {feed}. It stays in the study.",
         "actionable": "Source: {feed}.",
-        "weak": "No usable signal: the interval of the AUROC holds 0.5.",
+        "weak": "No usable signal (the interval of the AUROC holds 0.5) for: {weak}.",
         "absent": "Activities that the model knows and this log lacks: {names}.",
         "synthetic": "Model trained on synthetic data.",
     },
@@ -262,7 +262,7 @@ def _limits(
         "observed": until is not None,
         "actionable": bool(profile.actionable),
         "retrospective": not profile.actionable,
-        "weak": not model.has_signal,
+        "weak": bool(model.without_signal),
         "absent": bool(absent),
         "synthetic": bool(model.trained_on["synthetic"]),
     }
@@ -270,6 +270,7 @@ def _limits(
         "until": until.date() if until else "",
         "at": _date(at),
         "feed": profile.label[language],
+        "weak": ", ".join(model.without_signal),
         "names": ", ".join(absent),
     }
     return [words[key].format(**values) for key, holds in said.items() if holds]
