@@ -104,13 +104,17 @@ class RiskSettings:
 
 @dataclass(frozen=True)
 class Pathway:
-    """A whole definition: cohort, activities at two levels, order inside a day, breakdowns, risk settings."""
+    """A whole definition: cohort, activities at two levels, order inside a day, breakdowns, risk settings.
+
+    ``milestones`` are the phases whose sequence tells a pathway in short (its treatments, say).
+    """
 
     id: str
     version: str
     label: Mapping[str, str]
     cohort: Cohort
     phases: Mapping[str, Mapping[str, str]]
+    milestones: tuple[str, ...]
     activities: Mapping[str, Activity]
     within_day: tuple[str, ...]
     breakdowns: Mapping[str, BreakdownDefinition]
@@ -202,6 +206,7 @@ def parse(text: str, file: str) -> Pathway:
         label=_labels(top, "label"),
         cohort=_cohort(top.sub("cohort")),
         phases=phases,
+        milestones=_milestones(top, phases),
         activities=activities,
         within_day=top.words("within_day", ()),
         breakdowns={
@@ -280,6 +285,14 @@ def _labels(table: _Table, key: str) -> dict[str, str]:
     found = {language: labels.text(language) for language in get_args(Language)}
     labels.done()
     return found
+
+
+def _milestones(top: _Table, phases: Mapping[str, Any]) -> tuple[str, ...]:
+    chosen = top.words("milestones", ())
+    for word in chosen:
+        if word not in phases:
+            raise top.fail(f"has milestones = [… '{word}' …]{did_you_mean(word, phases)}")
+    return chosen
 
 
 def _activity(table: _Table, name: str, phases: Mapping[str, Any]) -> Activity:
