@@ -301,7 +301,7 @@ def _protected_flows(
         FlowLevel(
             flows[level],
             nodes[level].select("activity", "n_patients"),
-            policy.event_rounding if level == order[0] else None,
+            _total_between(maps[level], policy) if level == order[0] else None,
         )
         for level in order
     ]
@@ -318,6 +318,13 @@ def _protected_flows(
         for level in order
     }
     return {level: flows[level].filter(~masks[level]) for level in order}, pooled
+
+
+def _total_between(one: ProcessMap, policy: DisclosurePolicy) -> tuple[int, int]:
+    """Return the bounds of a map's flow that its rounded number of events and its patients tell."""
+    rounded = nearest(one.n_events, policy.event_rounding)
+    low = rounded - policy.event_rounding // 2 + one.n_patients
+    return low, low + policy.event_rounding - 1
 
 
 def _protected_counts(

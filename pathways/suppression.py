@@ -41,13 +41,13 @@ class FlowLevel:
         ``source``, ``target``, ``n_events``, ``n_patients``, with the edges from ``▶`` and to ``■``.
     nodes : polars.DataFrame
         ``activity``, ``n_patients`` of the published nodes.
-    total_rounding : int or None
-        The level's total flow is known elsewhere, to a multiple of this; None: it is known nowhere.
+    total_between : (int, int) or None
+        Between what the level's total flow is known to be from elsewhere; None: it is known nowhere.
     """
 
     edges: pl.DataFrame
     nodes: pl.DataFrame
-    total_rounding: int | None = None
+    total_between: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -195,13 +195,10 @@ def _totals(keys: Sequence[tuple[int, str, str]], n_levels: int) -> list[Row]:
 
 
 def _total_limits(level: FlowLevel) -> tuple[float, float]:
-    """How far a hidden total may be below and above, given what is known elsewhere."""
+    """How far a hidden total may be below and above."""
     total = int(level.edges["n_events"].sum())
-    if level.total_rounding is None:
-        return float(total), np.inf
-    rounded = nearest(total, level.total_rounding)
-    half = level.total_rounding / 2
-    return float(total - rounded + half), float(rounded + half - total)
+    low, high = level.total_between or (0, np.inf)
+    return float(total - low), float(high - total)
 
 
 def nearest(number: int, step: int) -> int:

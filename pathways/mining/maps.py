@@ -29,7 +29,7 @@ from eventlogs.log import EventLog
 from pathways.definition import Pathway
 
 Level = Literal["activity", "phase"]
-Integers = NDArray[np.int64]
+Integers = NDArray[np.integer[Any]]
 Flags = NDArray[np.bool_]
 
 START, END, ELSEWHERE = "▶", "■", "*"
@@ -88,15 +88,15 @@ class Sequences:
     @classmethod
     def of(cls, log: EventLog) -> Sequences:
         """Encode a log."""
-        events = log.events
-        names = log.activities
-        new_patient = _changes(events["patient_id"])
+        events, names = log.events, log.activities
+        new_patient = (events["rank"] == 0).to_numpy()
         start = events["start"].to_physical().to_numpy()
-        activity = events["activity"].cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64)
+        codes = events["activity"].cast(pl.Enum(names)).to_physical().to_numpy()
+        activity = codes.astype(np.promote_types(np.int32, np.min_scalar_type(len(names) ** 2)))
         return cls(
             activities=names,
             activity=activity,
-            patient=np.cumsum(new_patient) - 1,
+            patient=np.cumsum(new_patient, dtype=np.int32) - 1,
             start_us=start,
             first=np.flatnonzero(new_patient),
             on_tie=_on_tie(new_patient, start, activity),
@@ -106,13 +106,6 @@ class Sequences:
     def last(self) -> Integers:
         """Row of each patient's last event."""
         return np.append(self.first[1:], len(self.activity)) - 1 if len(self.first) else self.first
-
-
-def _changes(values: pl.Series) -> Flags:
-    """Flag the rows that differ from the row before; the first row does."""
-    flags: Flags = values.ne_missing(values.shift()).to_numpy(writable=True)
-    flags[:1] = True
-    return flags
 
 
 def _on_tie(new_patient: Flags, start: Integers, activity: Integers) -> Flags:
@@ -126,9 +119,30 @@ def _on_tie(new_patient: Flags, start: Integers, activity: Integers) -> Flags:
     return np.take(mixed, group)
 
 
+def _runs(group: Integers, patient: Integers, n_groups: int) -> tuple[Integers, Integers]:
+    """Return the order that puts each patient of each group together, and where in it each of these begins.
+
+    Patients ascend already, so that a stable radix sort of the groups is enough.
+    """
+    order = np.argsort(group.astype(np.min_scalar_type(max(n_groups, 1))), kind="stable")
+    group, patient = group[order], patient[order]
+    new = np.ones(len(order), dtype=np.bool_)
+    new[1:] = (group[1:] != group[:-1]) | (patient[1:] != patient[:-1])
+    return order, np.flatnonzero(new)
+
+
+def _distinct(group: Integers, patient: Integers, n_groups: int) -> Integers:
+    """Count distinct patients by group."""
+    order, runs = _runs(group, patient, n_groups)
+    return np.bincount(group[order[runs]], minlength=n_groups)
+
+
 @dataclass(frozen=True)
 class _Steps:
-    """Neighbouring events of one patient: the edge (dense number), who, how long, whether on a tie."""
+    """Neighbouring events of one patient: the edge (dense number), who, how long, whether on a tie.
+
+    ``order`` and ``runs`` put the steps of one patient on one edge together, as `_runs`.
+    """
 
     sources: Integers
     targets: Integers
@@ -137,45 +151,37 @@ class _Steps:
     delay_us: Integers
     tied: Flags
     n_events: Integers
+    order: Integers
+    runs: Integers
 
     @classmethod
     def of(cls, seq: Sequences) -> _Steps:
-        left = np.flatnonzero(seq.patient[1:] == seq.patient[:-1])
-        right, n = left + 1, len(seq.activities)
-        code = seq.activity[left] * n + seq.activity[right]
+        n, inside = len(seq.activities), np.ones(max(len(seq.activity) - 1, 0), dtype=np.bool_)
+        inside[seq.first[1:] - 1] = False
+        code = (seq.activity[:-1] * n + seq.activity[1:])[inside]
         counts = np.bincount(code, minlength=n * n)
         present = np.flatnonzero(counts)
-        number = np.zeros(n * n, dtype=np.int64)
+        number = np.zeros(n * n, dtype=np.int32)
         number[present] = np.arange(len(present))
         sources, targets = np.divmod(present, max(n, 1))
+        edge, patient = number[code], seq.patient[1:][inside]
+        order, runs = _runs(edge, patient, len(present))
         return cls(
             sources=sources,
             targets=targets,
-            edge=number[code],
-            patient=seq.patient[left],
-            delay_us=seq.start_us[right] - seq.start_us[left],
-            tied=seq.on_tie[left] | seq.on_tie[right],
+            edge=edge,
+            patient=patient,
+            delay_us=np.diff(seq.start_us)[inside],
+            tied=(seq.on_tie[:-1] | seq.on_tie[1:])[inside],
             n_events=counts[present],
+            order=order,
+            runs=runs,
         )
 
     def named(self, names: list[str]) -> pl.DataFrame:
         """Return ``source``, ``target`` of each edge number."""
         label = pl.Series(names, dtype=pl.String)
         return pl.DataFrame({"source": label.gather(self.sources), "target": label.gather(self.targets)})
-
-
-def _grouped(group: Integers, n_groups: int) -> Integers:
-    """Return the order that puts equal groups together and keeps the order inside (radix sort)."""
-    return np.argsort(group.astype(np.min_scalar_type(max(n_groups, 1))), kind="stable")
-
-
-def _distinct(group: Integers, patient: Integers, n_groups: int) -> Integers:
-    """Count distinct patients by group; patients ascend."""
-    order = _grouped(group, n_groups)
-    group, patient = group[order], patient[order]
-    new = np.ones(len(group), dtype=np.bool_)
-    new[1:] = (group[1:] != group[:-1]) | (patient[1:] != patient[:-1])
-    return np.bincount(group[new], minlength=n_groups)
 
 
 def directly_follows(log: EventLog) -> pl.DataFrame:
@@ -193,16 +199,16 @@ def directly_follows(log: EventLog) -> pl.DataFrame:
         ``tied_share`` (0 to 1) of the steps rest on a tie, those of ``n_tied_patients`` patients; delays in days
         (mean, median, 90th percentile, minimum, maximum). Mean, minimum and maximum are never released.
     """
-    return _directly_follows(Sequences.of(log))
+    seq = Sequences.of(log)
+    return _directly_follows(seq, _Steps.of(seq))
 
 
-def _directly_follows(seq: Sequences) -> pl.DataFrame:
-    steps = _Steps.of(seq)
+def _directly_follows(seq: Sequences, steps: _Steps) -> pl.DataFrame:
     n = len(steps.n_events)
     tied = np.bincount(steps.edge[steps.tied], minlength=n)
     counts = steps.named(seq.activities).with_columns(
         n_events=steps.n_events,
-        n_patients=_distinct(steps.edge, steps.patient, n),
+        n_patients=np.bincount(steps.edge[steps.order[steps.runs]], minlength=n),
         tied_share=tied / np.maximum(steps.n_events, 1),
         n_tied_patients=_distinct(steps.edge[steps.tied], steps.patient[steps.tied], n),
     )
@@ -234,33 +240,32 @@ def delay_counts(log: EventLog) -> pl.DataFrame:
         shortest, longest delay on that edge is that day. Both are additive over days, so that the distinct
         patients of any run of days are at least their sum: what the disclosure gate needs.
     """
-    return _delay_counts(Sequences.of(log))
+    seq = Sequences.of(log)
+    return _delay_counts(seq, _Steps.of(seq))
 
 
-def _delay_counts(seq: Sequences) -> pl.DataFrame:
-    steps = _Steps.of(seq)
-    order = _grouped(steps.edge, len(steps.n_events))
-    edge, patient, day = steps.edge[order], steps.patient[order], steps.delay_us[order] // DAY_US
-    new = np.ones(len(edge), dtype=np.bool_)
-    new[1:] = (edge[1:] != edge[:-1]) | (patient[1:] != patient[:-1])
-    runs = np.flatnonzero(new)
+def _delay_counts(seq: Sequences, steps: _Steps) -> pl.DataFrame:
+    days = steps.delay_us // DAY_US
+    first, span = (int(days.min()), int(np.ptp(days)) + 1) if len(days) else (0, 1)
+    cell = steps.edge.astype(np.int64) * span + (days - first)
+    ordered = cell[steps.order]
     cells = [
-        _edge_days(edge, day, "n_events"),
-        _edge_days(edge[runs], _reduce(np.minimum, day, runs), "n_first"),
-        _edge_days(edge[runs], _reduce(np.maximum, day, runs), "n_last"),
+        _counted(cell, "n_events"),
+        _counted(_reduce(np.minimum, ordered, steps.runs), "n_first"),
+        _counted(_reduce(np.maximum, ordered, steps.runs), "n_last"),
     ]
-    counts = pl.concat(cells, how="diagonal").group_by("edge", "day").sum().sort("edge", "day")
-    named = steps.named(seq.activities)[counts["edge"]]
-    return pl.concat([named, counts.drop("edge")], how="horizontal")
+    counts = pl.concat(cells, how="diagonal").group_by("cell").sum().sort("cell")
+    edge, day = counts["cell"] // span, counts["cell"] % span + first
+    named = steps.named(seq.activities)[edge]
+    return named.with_columns(day.alias("day"), *counts.drop("cell"))
 
 
 def _reduce(function: np.ufunc, values: Integers, runs: Integers) -> Integers:
     return function.reduceat(values, runs) if len(runs) else values
 
 
-def _edge_days(edge: Integers, day: Integers, name: str) -> pl.DataFrame:
-    frame = pl.DataFrame({"edge": edge.astype(np.uint32), "day": day})
-    return frame.group_by("edge", "day").agg(pl.len().cast(pl.Int64).alias(name))
+def _counted(cell: Integers, name: str) -> pl.DataFrame:
+    return pl.DataFrame({"cell": cell}).group_by("cell").agg(pl.len().cast(pl.Int64).alias(name))
 
 
 def start_activities(log: EventLog) -> pl.DataFrame:
@@ -380,17 +385,15 @@ def _day_zero(log: EventLog) -> Integers:
 
 def _node_counts(seq: Sequences, day_zero: Integers) -> pl.DataFrame:
     n = len(seq.activities)
-    order = _grouped(seq.activity, n)
-    activity, patient = seq.activity[order], seq.patient[order]
-    new = np.ones(len(order), dtype=np.bool_)
-    new[1:] = (activity[1:] != activity[:-1]) | (patient[1:] != patient[:-1])
-    days = (seq.start_us[order[new]] - day_zero[patient[new]]) / DAY_US
-    firsts = pl.DataFrame({"code": activity[new], "day": days})
+    order, runs = _runs(seq.activity, seq.patient, n)
+    rows = order[runs]
+    days = (seq.start_us[rows] - day_zero[seq.patient[rows]]) / DAY_US
+    firsts = pl.DataFrame({"code": seq.activity[rows], "day": days})
     medians = firsts.group_by("code").agg(pl.len(), pl.col("day").median()).sort("code")
     frame = pl.DataFrame(
         {
             "activity": pl.Series(seq.activities, dtype=pl.String),
-            "n_events": np.bincount(activity, minlength=n),
+            "n_events": np.bincount(seq.activity, minlength=n),
             "n_patients": medians["len"].cast(pl.Int64),
             "median_day": medians["day"],
         }
@@ -456,13 +459,14 @@ class ProcessMap:
             What its activities are.
         """
         seq = Sequences.of(log)
+        steps = _Steps.of(seq)
         return cls(
             nodes=_node_counts(seq, _day_zero(log)),
-            edges=_directly_follows(seq),
+            edges=_directly_follows(seq, steps),
             starts=_terminals(seq, seq.first),
             ends=_terminals(seq, seq.last),
             variants=_variants(seq, collapse=False),
-            delays=_delay_counts(seq),
+            delays=_delay_counts(seq, steps),
             n_patients=len(seq.first),
             n_events=len(seq.activity),
             name=name,

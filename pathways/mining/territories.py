@@ -148,12 +148,12 @@ def shrunk_ratios(observed: Numbers, expected: Numbers) -> Numbers:
     if total == 0:
         return np.ones_like(observed)
     mean = observed.sum() / total
-    excess = (expected * (_divided(observed, expected) - mean) ** 2).sum() / total - mean * len(
-        observed
-    ) / total
+    squares = expected * (_divided(observed, expected) - mean) ** 2
+    excess = (squares.sum() - mean * len(observed)) / total
     if excess <= 0:
         return np.full_like(observed, mean)
-    return (observed + mean**2 / excess) / (expected + mean / excess)
+    shrunk: Numbers = (observed + mean**2 / excess) / (expected + mean / excess)
+    return shrunk
 
 
 def deviates(n: Numbers, observed: Numbers, expected: Numbers) -> Numbers:
