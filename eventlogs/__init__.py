@@ -1,0 +1,1 @@
+"""Tables → event logs: SNDS extracts, XES, CSV and Parquet."""
