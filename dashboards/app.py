@@ -6,7 +6,7 @@ own study and only when it was asked for. Nothing is fetched from another machin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
-from flask import Flask, Response
+from flask import Response
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from dashboards import parts
@@ -27,6 +27,7 @@ from dashboards.words import LANGUAGES, Words
 from pathways.study import Study
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LIST_PATH = "/liste"
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -38,7 +39,7 @@ HEADERS = {
 
 INDEX = """<!DOCTYPE html>
 <html lang="{language}">
-<head>{metas}<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>{favicon}{css}</head>
+<head>{metas}<title>{title}</title>{favicon}{css}</head>
 <body>{app_entry}<footer>{config}{scripts}{renderer}</footer></body>
 </html>"""
 
@@ -76,9 +77,9 @@ class Page:
 class App(Dash):
     """A Dash whose document says its language."""
 
-    def interpolate_index(self, **parts: Any) -> str:
+    def interpolate_index(self, **pieces: Any) -> str:  # type: ignore[override]
         """Fill the document: see `dash.Dash.interpolate_index`."""
-        return INDEX.format(language=visitor_language(), **parts)
+        return INDEX.format(language=visitor_language(), **pieces)
 
 
 def create_app(study_path: str | Path, *, risk_list: bool = False) -> Dash:
@@ -105,7 +106,6 @@ def create_app(study_path: str | Path, *, risk_list: bool = False) -> Dash:
     results = read_results(study)
     app = App(
         "dashboards",
-        server=Flask("dashboards"),
         title=visitor_words()("header.app"),
         update_title="",
         compress=True,
@@ -140,7 +140,7 @@ def _pages(study: Study, results: Results, *, asked: bool) -> tuple[Page, ...]:
     )
     if not risk_list.may_open(study, asked):
         return pages
-    return (*pages, Page("/liste", "nav.list", lambda query, words: risk_list.layout(study, words)))
+    return (*pages, Page(LIST_PATH, "nav.list", lambda query, words: risk_list.layout(study, words)))
 
 
 def page_at(pages: tuple[Page, ...], path: str, search: str, words: Words) -> Component:
@@ -148,7 +148,9 @@ def page_at(pages: tuple[Page, ...], path: str, search: str, words: Words) -> Co
     for page in pages:
         if page.path == path:
             return page.build(dict(parse_qsl(search.removeprefix("?"))), words)
-    return risk_list.closed(words) if path == "/liste" else parts.empty(words("nav.unknown"))
+    if path == LIST_PATH:
+        return risk_list.closed(words)
+    return html.Div([parts.head(html.H1(words("nav.unknown")))])
 
 
 def _register(app: Dash, results: Results, pages: tuple[Page, ...]) -> None:
@@ -164,12 +166,11 @@ def _register(app: Dash, results: Results, pages: tuple[Page, ...]) -> None:
 
     pathways.register(app, results)
     breakdowns.register(app, results)
-    app.clientside_callback(
-        ClientsideFunction("page", "speak"), Input("language", "value"), prevent_initial_call=True
-    )
+    in_browser: Any = app.clientside_callback
+    in_browser(ClientsideFunction("page", "speak"), Input("language", "value"), prevent_initial_call=True)
 
 
-def _frame(results: Results, pages: tuple[Page, ...]) -> Component:
+def _frame(results: Results, pages: tuple[Page, ...]) -> dmc.MantineProvider:
     words = visitor_words()
     return dmc.MantineProvider(
         [
@@ -187,7 +188,7 @@ def _frame(results: Results, pages: tuple[Page, ...]) -> Component:
 def _top_row(results: Results, pages: tuple[Page, ...], words: Words) -> html.Div:
     summary = results.summary
     badge = [html.Span(words("header.synthetic"), className="badge")] if summary["synthetic"] else []
-    languages = {language: language.upper() for language in LANGUAGES}
+    languages = {str(language): language.upper() for language in LANGUAGES}
     brand = [html.B(str(summary[f"pathway_label_{words.language}"])), html.Span(words("header.app"))]
     return html.Div(
         [
@@ -220,7 +221,7 @@ def _scheme_toggle(words: Words) -> dmc.ColorSchemeToggle:
 
 def _links(pages: tuple[Page, ...], path: str, words: Words) -> list[Component]:
     return [
-        dcc.Link(words(page.name), href=page.path, **({"className": "is-here"} if page.path == path else {}))
+        dcc.Link(words(page.name), href=page.path, className="is-here" if page.path == path else "")
         for page in pages
     ]
 
@@ -244,24 +245,23 @@ def _role(role: str, words: Words) -> str:
 def _guard(app: Dash) -> None:
     """Answer only to this machine's names, and send with each answer what the browser may load."""
     app.server.config["TRUSTED_HOSTS"] = list(LOOPBACK)
-    policy = content_policy(app.csp_hashes())
-
-    @app.server.after_request
-    def add_headers(response: Response) -> Response:
-        response.headers.update(HEADERS)
-        response.headers["Content-Security-Policy"] = policy
-        return response
+    app.server.after_request(partial(_with_headers, content_policy(app.csp_hashes())))
 
 
-def content_policy(hashes: list[str]) -> str:
+def _with_headers(policy: str, response: Response) -> Response:
+    response.headers.update(HEADERS | {"Content-Security-Policy": policy})
+    return response
+
+
+def content_policy(hashes: Sequence[str]) -> str:
     """Return the content security policy: everything from this machine, no ``eval``, in no frame.
 
     Parameters
     ----------
-    hashes : list of str
+    hashes : sequence of str
         Of the inline scripts, as Dash gives them once all callbacks are declared.
     """
-    scripts = " ".join(["'self'", *(f"{word}" for word in hashes)])
+    scripts = " ".join(["'self'", *hashes])
     return "; ".join(
         [
             "default-src 'self'",

@@ -1,4 +1,4 @@
-"""Lay out one graph: DOT on standard input, Graphviz's JSON on standard output. Run by ``layout`` as a child process."""
+"""Lay out one graph: DOT on standard input, Graphviz's JSON on standard output. Run by ``layout`` as a child."""
 
 import sys
 import warnings

@@ -1,10 +1,12 @@
-"""A Dash component that shows an SVG whose parts can be chosen, by mouse or keyboard. Its script is ``assets/drawing.js``."""
+"""A Dash component: an SVG whose parts can be chosen, by mouse or keyboard. Its script is ``assets/drawing.js``."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from dash.development.base_component import Component
+
+PROPS = ("id", "svg", "chosen", "marked", "caption", "zoomable", "words", "className")
 
 
 class Drawing(Component):
@@ -29,21 +31,10 @@ class Drawing(Component):
 
     _namespace = "care_pathways"
     _type = "Drawing"
-    _children_props: ClassVar[list[str]] = []
-    _base_nodes: ClassVar[list[str]] = ["children"]
-    _prop_names: ClassVar[list[str]] = [
-        "id",
-        "svg",
-        "chosen",
-        "marked",
-        "caption",
-        "zoomable",
-        "words",
-        "className",
-    ]
-    _valid_wildcard_attributes: ClassVar[list[str]] = []
-    available_properties: ClassVar[list[str]] = _prop_names
-    available_wildcard_properties: ClassVar[list[str]] = []
+    _prop_names: list[str] = list(PROPS)  # noqa: RUF012
+    _valid_wildcard_attributes: list[str] = []  # noqa: RUF012
+    available_properties: list[str] = list(PROPS)  # noqa: RUF012
+    available_wildcard_properties: list[str] = []  # noqa: RUF012
 
     def __init__(self, **props: Any) -> None:
-        super().__init__(**props)
+        super().__init__(**props)  # type: ignore[no-untyped-call]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from html import escape
+from typing import Any
+
 import plotly.graph_objects as go
 import polars as pl
 
@@ -10,7 +13,9 @@ from dashboards.words import Words
 
 BAR = "#8092a8"
 DOT, HOT, LIMIT, CHOSEN = "#6b7f97", "#d1361a", "#8c8c8c", "#1f5f8b"
-CONFIG = {"displayModeBar": False, "responsive": True}
+CONFIG: Any = {"displayModeBar": False, "responsive": True}
+HISTOGRAM_HEIGHT, FUNNEL_HEIGHT = 210, 340
+HEADROOM = 1.14
 
 
 def delay_histogram(view: EdgeView, words: Words) -> go.Figure:
@@ -31,7 +36,7 @@ def delay_histogram(view: EdgeView, words: Words) -> go.Figure:
         hovertext=said,
         hoverinfo="text",
     )
-    figure = go.Figure(bars, _layout(words, height=190))
+    figure = go.Figure(bars, _layout(words, HISTOGRAM_HEIGHT))
     for share, days in (("edge.median", view.edge["median_days"]), ("edge.p90", view.edge["p90_days"])):
         if days is not None:
             figure.add_vline(days, line={"color": CHOSEN, "width": 1.5, "dash": "dot"})
@@ -59,19 +64,22 @@ def funnel(view: BreakdownView, territory: str, words: Words) -> go.Figure:
     A small territory far from the mean but inside the limits differs no more than chance allows.
     """
     shown = view.territories.filter(pl.col("rate").is_not_null()).sort("n_evaluable")
-    figure = go.Figure(layout=_layout(words, height=330))
+    figure = go.Figure(layout=_layout(words, FUNNEL_HEIGHT))
     for limit in ("funnel_low", "funnel_high"):
         figure.add_trace(_limit(shown, limit))
     figure.add_trace(_dots(shown, territory, words))
     figure.update_xaxes(title_text=words("funnel.n_axis"), rangemode="tozero")
-    figure.update_yaxes(title_text=words("funnel.rate_axis"), tickformat=".0%", rangemode="tozero")
+    top = 100 * max([0.1, *shown["rate"].to_list(), *shown["funnel_high"].drop_nulls().to_list()])
+    figure.update_yaxes(
+        title_text=words("funnel.rate_axis"), ticksuffix=words("funnel.suffix"), range=[0, HEADROOM * top]
+    )
     return figure
 
 
 def _limit(shown: pl.DataFrame, limit: str) -> go.Scatter:
     return go.Scatter(
         x=shown["n_evaluable"].to_list(),
-        y=shown[limit].to_list(),
+        y=(100 * shown[limit]).to_list(),
         mode="lines",
         line={"color": LIMIT, "width": 1.3, "dash": "dash"},
         hoverinfo="skip",
@@ -93,7 +101,7 @@ def _dots(shown: pl.DataFrame, territory: str, words: Words) -> go.Scatter:
     )
     return go.Scatter(
         x=shown["n_evaluable"].to_list(),
-        y=shown["rate"].to_list(),
+        y=(100 * shown["rate"]).to_list(),
         mode="markers+text",
         marker={
             "color": look["colour"].to_list(),
@@ -108,7 +116,7 @@ def _dots(shown: pl.DataFrame, territory: str, words: Words) -> go.Scatter:
         hovertext=[
             words(
                 "funnel.hover",
-                name=row["name"],
+                name=escape(row["name"]),
                 rate=words.percent(row["rate"], 1),
                 n=words.number(row["n_evaluable"]),
             )
@@ -120,6 +128,7 @@ def _dots(shown: pl.DataFrame, territory: str, words: Words) -> go.Scatter:
 
 def _layout(words: Words, height: int) -> go.Layout:
     axis = {
+        "title": {"font": {"size": 12.5}, "standoff": 8},
         "showline": False,
         "gridcolor": "#dfe4ea",
         "zerolinecolor": "#dfe4ea",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import dcc, html
+from dash import ClientsideFunction, Dash, Input, dcc, html
 from dash.development.base_component import Component
 
 from dashboards.colours import STATUSES
@@ -19,7 +19,7 @@ GRID_THEME = (
     "accentColor: 'var(--accent)', borderColor: 'var(--rule)', headerBackgroundColor: 'var(--surface)', "
     "headerTextColor: 'var(--ink-soft)', selectedRowBackgroundColor: 'var(--accent-soft)', "
     "rowHoverColor: 'var(--ground)', fontFamily: 'inherit', fontSize: 13.5, headerFontWeight: 600, "
-    "wrapperBorderRadius: '8px', oddRowBackgroundColor: 'transparent'})"
+    "wrapperBorderRadius: '8px', cellHorizontalPadding: 10})"
 )
 
 
@@ -104,6 +104,17 @@ def table(
 def button(identifier: str, text: str) -> dmc.Button:
     """Return a quiet button."""
     return dmc.Button(text, id=identifier, variant="default", size="compact-sm")
+
+
+def file(content: str, name: str) -> dict[str, Any]:
+    """Return what `download` needs to hand a text file over."""
+    return {"content": content, "filename": name, "base64": False}
+
+
+def remember(app: Dash, inputs: Sequence[Input]) -> None:
+    """Keep the values of a page's controls in its URL, so that a link can be shared."""
+    in_browser: Any = app.clientside_callback
+    in_browser(ClientsideFunction("page", "remember"), *inputs, prevent_initial_call=True)
 
 
 def download(identifier: str) -> dcc.Download:

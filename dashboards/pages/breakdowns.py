@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import dash_ag_grid as dag
 import dash_mantine_components as dmc
 import polars as pl
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from dashboards import parts, svg, views
+from dashboards import parts, views
 from dashboards.colours import CIVIDIS, STATUSES
 from dashboards.drawing import Drawing
-from dashboards.figures import CONFIG, funnel
+from dashboards.figures import CONFIG, FUNNEL_HEIGHT, funnel
 from dashboards.results import Results
+from dashboards.territory_drawing import territory_map, territory_names, territory_sentence
 from dashboards.views import BreakdownState, BreakdownView
 from dashboards.visitor import visitor_words
 from dashboards.words import Words
@@ -55,7 +57,7 @@ def register(app: Dash, results: Results) -> None:
     )
     def redraw(breakdown: str, measure: Any) -> tuple[Any, ...]:
         words, view = visitor_words(), _view(results, BreakdownState(breakdown, measure))
-        drawn = svg.territory_map(view, words)
+        drawn = territory_map(view, words)
         return drawn, _classes(view, measure, words), _rows(view, words), _definition(view, words)
 
     @app.callback(
@@ -104,22 +106,18 @@ def register(app: Dash, results: Results) -> None:
     def export(_: int | None, breakdown: str, measure: Any) -> dict[str, Any]:
         return export_csv(results, BreakdownState(breakdown, measure), visitor_words())
 
-    app.clientside_callback(
-        ClientsideFunction("page", "remember"),
-        [Input(name, "value") for name in CONTROLS],
-        prevent_initial_call=True,
-    )
+    parts.remember(app, [Input(name, "value") for name in CONTROLS])
 
 
 def export_csv(results: Results, state: BreakdownState, words: Words) -> dict[str, Any]:
     """Return the territories as a CSV file that a French spreadsheet opens."""
     frame = _view(results, state).territories.drop("shade")
     text = views.to_csv(views.with_provenance(frame, results, state.breakdown))
-    return dcc.send_string(text, f"{words('file.territories')}-{state.breakdown}-{results.study[:8]}.csv")
+    return parts.file(text, f"{words('file.territories')}-{state.breakdown}-{results.study[:8]}.csv")
 
 
 def _view(results: Results, state: BreakdownState) -> BreakdownView:
-    return views.breakdown_view(results, state, svg.territory_names())
+    return views.breakdown_view(results, state, territory_names())
 
 
 def _downloads(words: Words) -> list[Component]:
@@ -128,7 +126,7 @@ def _downloads(words: Words) -> list[Component]:
 
 def _choices(results: Results, state: BreakdownState, words: Words) -> dmc.RadioGroup:
     rows = {row["breakdown"]: row for row in results.breakdowns.iter_rows(named=True)}
-    cards = [_choice(name, rows.get(name), words) for name in views.breakdown_ids(results)]
+    cards = [_choice(name, rows.get(name), results, words) for name in views.breakdown_ids(results)]
     return dmc.RadioGroup(
         html.Div(cards, className="choices"),
         id="where:breakdown",
@@ -137,27 +135,40 @@ def _choices(results: Results, state: BreakdownState, words: Words) -> dmc.Radio
     )
 
 
-def _choice(name: str, row: Mapping[str, Any] | None, words: Words) -> dmc.RadioCard:
-    if row is None:
-        content: list[Component] = [
-            html.Div(words("breakdown.any"), className="title"),
-            html.Div(words("breakdown.any_hint"), className="small soft"),
-        ]
-    else:
-        share = views.broken_share(row)
-        content = [
-            html.Div(words.label(row), className="title"),
-            html.Div(words.percent(share), className="big"),
-            html.Div(words("breakdown.of_evaluable"), className="small soft"),
-            parts.stacked(views.status_shares(row)),
-        ]
-    return dmc.RadioCard(content, value=name, className="choice")
+def _choice(name: str, row: Mapping[str, Any] | None, results: Results, words: Words) -> dmc.RadioCard:
+    content, bar = (_any_choice(words), []) if row is None else (_one_choice(row, words), [_bar(row)])
+    hotspots = views.n_hotspots(results, name)
+    said = (
+        [html.Div(words("breakdown.hotspots", n=words.number(hotspots)), className="small hot")]
+        if hotspots
+        else []
+    )
+    return dmc.RadioCard([*content, *said, *bar], value=name, className="choice")
+
+
+def _any_choice(words: Words) -> list[Component]:
+    return [
+        html.Div(words("breakdown.any"), className="title"),
+        html.Div(words("breakdown.any_hint"), className="small soft"),
+    ]
+
+
+def _one_choice(row: Mapping[str, Any], words: Words) -> list[Component]:
+    return [
+        html.Div(words.label(row), className="title"),
+        html.Div(words.percent(views.broken_share(row)), className="big"),
+        html.Div(words("breakdown.of_evaluable"), className="small soft"),
+    ]
+
+
+def _bar(row: Mapping[str, Any]) -> Component:
+    return parts.stacked(views.status_shares(row))
 
 
 def _map_card(view: BreakdownView, state: BreakdownState, words: Words) -> html.Section:
     measures = {"shrunk_ratio": words("territory.ratio"), "rate": words("territory.rate")}
     drawing = Drawing(
-        id="where:map", svg=svg.territory_map(view, words), chosen=state.territory, marked=state.territory
+        id="where:map", svg=territory_map(view, words), chosen=state.territory, marked=state.territory
     )
     switch = parts.switch("where:measure", state.measure, measures, words("territory.measure"))
     return parts.card(
@@ -171,7 +182,7 @@ def _map_card(view: BreakdownView, state: BreakdownState, words: Words) -> html.
 def _classes(view: BreakdownView, measure: str, words: Words) -> list[Component]:
     write = words.percent if measure == "rate" else lambda value: words.number(value, 2)
     ends = [None, *view.bounds, None]
-    names = [_class_name(low, high, write, words) for low, high in zip(ends[:-1], ends[1:], strict=True)]
+    names = [_class_name(low, high, write, words) for low, high in pairwise(ends)]
     items = [
         html.Span([html.I(style={"background": colour}), name])
         for colour, name in zip(CIVIDIS, names, strict=True)
@@ -221,7 +232,7 @@ def _grid_card(view: BreakdownView, state: BreakdownState, words: Words) -> html
 
 
 def _territory_options() -> list[dict[str, str]]:
-    rows = svg.territory_names().sort("territory").iter_rows(named=True)
+    rows = territory_names().sort("territory").iter_rows(named=True)
     return [{"value": row["territory"], "label": f"{row['territory']} · {row['name']}"} for row in rows]
 
 
@@ -230,7 +241,7 @@ def _chosen(view: BreakdownView, state: BreakdownState, words: Words) -> list[Co
     if row.is_empty():
         return [words("territory.none_chosen")]
     found = row.row(0, named=True)
-    return [html.B(f"{found['name']} : "), svg.territory_sentence(found, words)]
+    return [html.B(f"{found['name']} : "), territory_sentence(found, words)]
 
 
 def _grid(view: BreakdownView, state: BreakdownState, words: Words) -> dag.AgGrid:
@@ -264,11 +275,11 @@ def _columns(words: Words) -> list[dict[str, Any]]:
         }
 
     return [
-        {"field": "name", "headerName": words("territory.name"), "minWidth": 205},
-        measured("n_evaluable", "territory.n", 90),
-        measured("n_broken", "territory.broken", 84),
-        measured("rate", "territory.rate_interval", 140),
-        measured("shrunk_ratio", "territory.ratio_column", 80),
+        {"field": "name", "headerName": words("territory.name"), "minWidth": 210},
+        measured("n_evaluable", "territory.n", 100),
+        measured("n_broken", "territory.broken", 92),
+        measured("rate", "territory.rate_interval", 152),
+        measured("shrunk_ratio", "territory.ratio_column", 96),
     ]
 
 
@@ -286,7 +297,7 @@ def _row(row: Mapping[str, Any], words: Words) -> dict[str, Any]:
     )
     return {
         "territory": row["territory"],
-        "name": f"{row['name']} ({row['territory']})" + (" ◆" if row["hotspot"] else ""),
+        "name": f"{row['territory']} · {row['name']}" + (" ◆" if row["hotspot"] else ""),
         **{field: row[field] for field in ("n_evaluable", "n_broken", "rate", "shrunk_ratio")},
         "n_evaluable_text": words("territory.below_threshold")
         if hidden
@@ -298,10 +309,14 @@ def _row(row: Mapping[str, Any], words: Words) -> dict[str, Any]:
 
 
 def _funnel_card(view: BreakdownView, state: BreakdownState, words: Words) -> html.Section:
-    graph = dcc.Graph(id="where:funnel", figure=funnel(view, state.territory, words), config=CONFIG)
-    return parts.card(
-        html.H2(words("funnel.title")), html.P(words("funnel.text"), className="small soft"), graph
+    graph = dcc.Graph(
+        id="where:funnel",
+        figure=funnel(view, state.territory, words),
+        config=CONFIG,
+        style={"height": f"{FUNNEL_HEIGHT}px"},
     )
+    hint = html.P(words("funnel.text"), className="small soft")
+    return parts.card(html.H2(words("funnel.title")), hint, graph)
 
 
 def _definition_card(view: BreakdownView, words: Words) -> html.Section:

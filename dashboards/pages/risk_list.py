@@ -16,7 +16,7 @@ from dashboards.results import OpenStudy
 from dashboards.words import Words
 
 NOMINATIVE_ROLES = ("network", "log")
-ROW_HEIGHT, HEAD_HEIGHT, MOST_HEIGHT = 64, 52, 720
+ROW_HEIGHT, HEAD_HEIGHT, MOST_HEIGHT = 74, 52, 760
 TEXTS = ("expected_step", "reason_1", "reason_2", "reason_3")
 
 
@@ -83,12 +83,12 @@ def _grid(frame: pl.DataFrame, words: Words) -> dag.AgGrid:
             "resizable": True,
             "filter": True,
             "wrapText": True,
+            "autoHeight": True,
             "wrapHeaderText": True,
             "autoHeaderHeight": True,
         },
         dashGridOptions={
             "localeText": words.section("grid"),
-            "rowHeight": ROW_HEIGHT,
             "animateRows": False,
             "theme": {"function": parts.GRID_THEME},
         },
@@ -97,7 +97,7 @@ def _grid(frame: pl.DataFrame, words: Words) -> dag.AgGrid:
 
 
 def _row(row: Mapping[str, Any], words: Words) -> dict[str, Any]:
-    texts = {name: row[name] or "" for name in TEXTS}
+    texts = {name: (row[name] or "").replace(" ;", "\u00a0;").replace(" :", "\u00a0:") for name in TEXTS}
     return {
         "rank": row["rank"],
         "patient_id": row["patient_id"],
@@ -106,9 +106,13 @@ def _row(row: Mapping[str, Any], words: Words) -> dict[str, Any]:
         "due_date": str(row["due_date"] or ""),
         "due_text": words.date(row["due_date"]),
         "days_overdue": row["days_overdue"],
-        "overdue_text": words.days(row["days_overdue"]),
+        "overdue_text": _overdue(row["days_overdue"], words),
         **texts,
     }
+
+
+def _overdue(days: int | None, words: Words) -> str:
+    return words.days(days) if days is None or days >= 0 else words("list.ahead", days=words.days(-days))
 
 
 def _columns(words: Words) -> list[dict[str, Any]]:
@@ -117,15 +121,18 @@ def _columns(words: Words) -> list[dict[str, Any]]:
 
     def number(field: str, name: str, shown: str, width: int) -> dict[str, Any]:
         formatter = {"valueFormatter": {"function": f"params.data.{shown}"}, "width": width}
-        return text(field, name, type="rightAligned", filter="agNumberColumnFilter", **formatter)
+        late = (
+            {"cellClassRules": {"is-late": "params.data.days_overdue > 0"}} if field == "days_overdue" else {}
+        )
+        return text(field, name, type="rightAligned", filter="agNumberColumnFilter", **formatter, **late)
 
     return [
         text("rank", "list.rank", type="rightAligned", width=70, filter=False),
         text("patient_id", "list.patient", width=110),
         number("risk", "list.risk", "risk_text", 95),
         text("expected_step", "list.step", width=170),
-        text("due_date", "list.due", width=110, valueFormatter={"function": "params.data.due_text"}),
-        number("days_overdue", "list.overdue", "overdue_text", 100),
+        text("due_date", "list.due", width=125, valueFormatter={"function": "params.data.due_text"}),
+        number("days_overdue", "list.overdue", "overdue_text", 120),
         text("reason_1", "list.reason_1", minWidth=220, flex=3),
         text("reason_2", "list.reason_2", minWidth=160, flex=2),
         text("reason_3", "list.reason_3", minWidth=160, flex=2),

@@ -141,13 +141,12 @@ def _level(events: pl.DataFrame, level: str, phase_of: dict[str, str]) -> pl.Dat
 def _edges(events: pl.DataFrame) -> pl.DataFrame:
     starts = events.group_by("patient", maintain_order=True).agg(pl.col("activity").first().alias("target"))
     starts = starts.with_columns(pl.lit("▶").alias("source"), pl.lit(None, pl.Float64).alias("days"))
-    both = pl.concat(
+    return pl.concat(
         [
             _with_neighbours(events).select("patient", "source", "target", "days"),
             starts.select("patient", "source", "target", "days"),
         ]
     )
-    return both
 
 
 def _edge_table(events: pl.DataFrame, level: str) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -288,9 +287,10 @@ def _breakdown_table(pathway: Pathway) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-NUMBERS = (
-    "n_evaluable n_broken rate expected ratio ratio_low ratio_high shrunk_ratio funnel_low funnel_high"
-).split()
+NUMBERS = [
+    *("n_evaluable", "n_broken", "rate", "expected", "ratio", "ratio_low", "ratio_high"),
+    *("shrunk_ratio", "funnel_low", "funnel_high"),
+]
 
 
 def _territory_table(breakdowns: list[str]) -> pl.DataFrame:
@@ -370,7 +370,19 @@ def _write_list(path: Path) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file, delimiter=";")
         writer.writerow(
-            "rank patient_id risk expected_step due_date days_overdue reason_1 reason_2 reason_3 model scored_at".split()
+            [
+                "rank",
+                "patient_id",
+                "risk",
+                "expected_step",
+                "due_date",
+                "days_overdue",
+                "reason_1",
+                "reason_2",
+                "reason_3",
+                "model",
+                "scored_at",
+            ]
         )
         for rank in range(1, 26):
             overdue = rng.randint(-40, 60)

@@ -1,0 +1,291 @@
+"""Beside and below the map: one passage or step in detail, the longest delays, the commonest pathways, the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from dashboards import parts, views
+from dashboards.colours import phase_colours
+from dashboards.figures import CONFIG, HISTOGRAM_HEIGHT, delay_histogram
+from dashboards.results import Results
+from dashboards.views import ARROW, HIDDEN_KEY, Level, MapState, MapView
+from dashboards.words import Words
+from pathways.mining.maps import END, START
+
+FLOWS_SHOWN = 6
+
+
+def phase_names(results: Results, words: Words) -> dict[str, str]:
+    rows = results.nodes.filter(pl.col("level") == "phase").iter_rows(named=True)
+    return {row["phase"]: words.label(row) for row in rows}
+
+
+def _names(results: Results, level: Level, words: Words) -> dict[str, str]:
+    rows = results.nodes.filter(pl.col("level") == level).iter_rows(named=True)
+    return {row["activity"]: words.label(row) for row in rows} | {
+        START: words("map.start"),
+        END: words("map.end"),
+    }
+
+
+def panel(results: Results, view: MapView, state: MapState, words: Words) -> list[Component]:
+    return [_close(words), *(_content(results, view, state, words) or [parts.empty(words("panel.unknown"))])]
+
+
+def _content(results: Results, view: MapView, state: MapState, words: Words) -> list[Component] | None:
+    if state.selected == HIDDEN_KEY:
+        return _hidden_panel(view, results, words)
+    kind = _edge_panel if ARROW in state.selected else _node_panel
+    return kind(results, state, words)
+
+
+def _close(words: Words) -> Component:
+    cross = html.Span("×", **parts.aria(hidden="true"))
+    return html.Button([cross, f" {words('panel.close')}"], id={"pick": ""}, className="close", type="button")
+
+
+def slow(results: Results, view: MapView, state: MapState, words: Words) -> Component:
+    slow = views.longest_delays(view)
+    if slow.is_empty():
+        return parts.empty(words("panel.no_delay"))
+    names = _names(results, state.level, words)
+    longest = slow["median_days"].item(0) or 1
+    return _flow_list(
+        (
+            f"{row['source']}{ARROW}{row['target']}",
+            f"{names[row['source']]} {ARROW} {names[row['target']]}",
+            words.days(row["median_days"]),
+            row["median_days"] / longest,
+        )
+        for row in slow.iter_rows(named=True)
+    )
+
+
+def _flow_list(items: Iterable[tuple[str, str, str, float]]) -> html.Ul:
+    return html.Ul(
+        [
+            html.Li(
+                html.Button(
+                    [html.Span(text), html.B(value), parts.bar(share)],
+                    id={"pick": key},
+                    className="flow",
+                    type="button",
+                )
+            )
+            for key, text, value, share in items
+        ],
+        className="flows",
+    )
+
+
+def _hidden_panel(view: MapView, results: Results, words: Words) -> list[Component]:
+    return [
+        html.H2(words("panel.hidden_title")),
+        html.Div(
+            [
+                parts.number(words.number(view.hidden_by_sliders), words("panel.hidden_by_sliders")),
+                parts.number(words.number(view.hidden_by_threshold), words("panel.hidden_by_threshold")),
+            ],
+            className="figures",
+        ),
+        html.P(words("panel.hidden_text", threshold=words.number(results.threshold)), className="small"),
+    ]
+
+
+def _edge_panel(results: Results, state: MapState, words: Words) -> list[Component] | None:
+    view = views.edge_view(results, state.level, state.selected)
+    if view is None:
+        return None
+    names = _names(results, state.level, words)
+    edge = view.edge
+    numbers = [
+        parts.number(words.number(edge["n_patients"]), words("edge.patients")),
+        parts.number(words.number(edge["n_events"]), words("edge.events")),
+        parts.number(words.days(edge["median_days"]), words("edge.median")),
+        parts.number(words.days(edge["p90_days"]), words("edge.p90")),
+    ]
+    return [
+        html.H2(f"{names[edge['source']]} {ARROW} {names[edge['target']]}"),
+        html.Div(numbers, className="figures"),
+        html.H3(words("edge.distribution")),
+        _delays(view, words),
+        html.P(words("edge.tied", share=words.percent(edge["tied_share"])), className="small soft"),
+    ]
+
+
+def _delays(view: views.EdgeView, words: Words) -> Component:
+    if view.delays.is_empty():
+        return parts.empty(words("edge.no_delay"))
+    return dcc.Graph(
+        figure=delay_histogram(view, words), config=CONFIG, style={"height": f"{HISTOGRAM_HEIGHT}px"}
+    )
+
+
+def _node_panel(results: Results, state: MapState, words: Words) -> list[Component] | None:
+    view = views.node_view(results, state.level, state.selected)
+    if view is None:
+        return None
+    names = _names(results, state.level, words)
+    return [
+        html.H2(words.label(view.node)),
+        html.Div(
+            [
+                parts.number(
+                    words.number(view.node["n_patients"]),
+                    words("node.patients", share=words.percent(view.share)),
+                ),
+                parts.number(words.days(view.node["median_day"]), words("node.median_day")),
+            ],
+            className="figures",
+        ),
+        html.H3(words("node.before")),
+        _flow_list(_flows(view.before, "source", names, words)),
+        html.H3(words("node.after")),
+        _flow_list(_flows(view.after, "target", names, words)),
+        html.P(words("node.note"), className="small soft"),
+    ]
+
+
+def _flows(
+    edges: pl.DataFrame, end: str, names: Mapping[str, str], words: Words
+) -> Iterable[tuple[str, str, str, float]]:
+    for row in edges.head(FLOWS_SHOWN).iter_rows(named=True):
+        value = f"{words.number(row['n_events'])} · {words.percent(row['share'])}"
+        yield f"{row['source']}{ARROW}{row['target']}", names[row[end]], value, row["share"]
+
+
+def variants(results: Results, level: Level, words: Words) -> list[Component]:
+    view = views.variants_view(results, level)
+    title = parts.head(
+        html.H2(words("variants.title")), html.Span(words("variants.note"), className="small soft")
+    )
+    if view.variants.is_empty():
+        return [title, parts.empty(_no_variant(results, words))]
+    longest = view.variants["share"].max()
+    rows = [_variant(row, results, level, longest, words) for row in view.variants.iter_rows(named=True)]
+    return [
+        title,
+        html.Div(
+            html.Table(
+                [_variant_head(view, words), html.Tbody([*rows, *_rest(view, words)])], className="variants"
+            ),
+            className="scroll",
+        ),
+    ]
+
+
+def _no_variant(results: Results, words: Words) -> str:
+    threshold, total = words.number(results.threshold), words.number(results.summary["n_patients"])
+    return words("variants.empty", threshold=threshold, total=total)
+
+
+def _variant_head(view: views.VariantsView, words: Words) -> html.Thead:
+    patients = words("variants.patients", total=words.number(view.n_patients))
+    names = [
+        words("variants.rank"),
+        words("variants.steps"),
+        patients,
+        words("variants.share"),
+        words("variants.days"),
+    ]
+    return html.Thead(html.Tr([html.Th(name, scope="col") for name in names]))
+
+
+def _variant(row: Mapping[str, Any], results: Results, level: Level, longest: Any, words: Words) -> html.Tr:
+    return html.Tr(
+        [
+            html.Td(str(row["rank"])),
+            html.Td(_chips(row["variant"], results, level, words)),
+            html.Td(f"{words.number(row['n_patients'])} · {words.percent(row['share'], 1)}", className="n"),
+            html.Td(parts.bar(row["share"] / longest, "share")),
+            html.Td(words.days(row["median_days"]), className="n"),
+        ]
+    )
+
+
+def _chips(variant: list[str], results: Results, level: Level, words: Words) -> html.Div:
+    names = _names(results, level, words)
+    nodes = results.nodes.filter(pl.col("level") == level)
+    phases = dict(nodes.select("activity", "phase").iter_rows())
+    colours = phase_colours(results.phases)
+    return html.Div(
+        [
+            html.Span(
+                names.get(step, step),
+                className="chip",
+                style={"borderLeftColor": colours.get(phases.get(step, ""), "#888888")},
+            )
+            for step in variant
+        ],
+        className="chips",
+    )
+
+
+def _rest(view: views.VariantsView, words: Words) -> list[html.Tr]:
+    if view.rest is None:
+        return []
+    value = f"{words.number(view.rest['n_patients'])} · {words.percent(view.rest['share'], 1)}"
+    cells = [
+        html.Td(""),
+        html.Td(words("variants.rest"), className="soft"),
+        html.Td(value, className="n"),
+        html.Td(""),
+        html.Td(""),
+    ]
+    return [html.Tr(cells)]
+
+
+def table(results: Results, view: MapView, state: MapState, words: Words) -> html.Table:
+    names = _names(results, state.level, words)
+    header = [
+        words("table.source"),
+        words("table.target"),
+        words("edge.patients"),
+        words("edge.events"),
+        words("edge.median"),
+        words("edge.p90"),
+        words("table.tied"),
+    ]
+    rows = (
+        [
+            names[row["source"]],
+            names[row["target"]],
+            words.number(row["n_patients"]),
+            words.number(row["n_events"]),
+            words.days(row["median_days"]),
+            words.days(row["p90_days"]),
+            words.percent(row["tied_share"]),
+        ]
+        for row in view.edges.iter_rows(named=True)
+    )
+    return parts.table(header, rows, filter_sentence(view, state, words), numeric_from=2)
+
+
+def filter_sentence(view: MapView, state: MapState, words: Words) -> str:
+    return words(
+        "map.filter_line",
+        level=levels(words)[state.level],
+        measure=measures(words)[state.measure],
+        steps=words.number(view.nodes.height),
+        all_steps=words.number(view.n_nodes),
+        paths=words.number(view.edges.height),
+        all_paths=words.number(view.n_edges),
+    )
+
+
+def levels(words: Words) -> dict[str, str]:
+    return {"activity": words("map.level_activity"), "phase": words("map.level_phase")}
+
+
+def measures(words: Words) -> dict[str, str]:
+    return {
+        "n_patients": words("map.measure_patients"),
+        "n_events": words("map.measure_events"),
+        "median_days": words("map.measure_median"),
+        "p90_days": words("map.measure_p90"),
+    }
