@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -281,6 +281,17 @@ class EventLog:
         events = number(self.events.with_columns(pl.col("activity").replace(dict(mapping))))
         withdrawn = self.withdrawn.with_columns(pl.col("activity").replace(dict(mapping)))
         return EventLog(events, self.patients, self.horizons, withdrawn, ())
+
+    def keep_activities(self, activities: Iterable[str]) -> EventLog:
+        """Return the log with only these activities; the patients stay."""
+        kept = pl.col("activity").is_in(list(activities))
+        return EventLog(
+            number(self.events.filter(kept)),
+            self.patients,
+            self.horizons,
+            self.withdrawn.filter(kept),
+            self.within_day,
+        )
 
     def collapse_repeats(self) -> EventLog:
         """Return the log with runs of one activity reduced to the first event of each run."""

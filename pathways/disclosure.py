@@ -32,6 +32,7 @@ from eventlogs.errors import DisclosureRefused
 from eventlogs.log import EventLog
 from pathways.definition import Pathway
 from pathways.mining.maps import ELSEWHERE, END, START, Level, ProcessMap
+from pathways.mining.territories import ANY, STATUSES
 from pathways.suppression import (
     FlowLevel,
     flow_system,
@@ -81,7 +82,6 @@ VARIANT_COLUMNS: dict[str, Any] = {
     "share": pl.Float64,
     "median_days": pl.Int64,
 }
-STATUSES = ("kept", "broken", "excused", "undecidable")
 BREAKDOWN_COLUMNS: dict[str, Any] = {
     "breakdown": pl.String,
     "label_fr": pl.String,
@@ -577,6 +577,55 @@ def release_variants(
     )
 
 
+def release_milestones(
+    sequences: pl.DataFrame,
+    nodes: Released,
+    *,
+    policy: DisclosurePolicy = POLICY,
+    origin: Origin = UNFILTERED,
+) -> Released:
+    """Release the sequences of milestones that enough patients share, and pool the rarer ones.
+
+    Parameters
+    ----------
+    sequences : polars.DataFrame
+        From `pathways.mining.maps.variants` of a `pathways.mining.maps.milestone_log`.
+    nodes : Released
+        From `release_map` on the same log: each sequence is part of the patients of its phases.
+
+    Returns
+    -------
+    Released
+        `VARIANT_COLUMNS` with ``level`` = ``milestone``; named ``variants``.
+
+    Notes
+    -----
+    A sequence is listed where what remains of all patients, and of each of its phases, after the listed sequences
+    are taken off is nobody or at least the threshold.
+    """
+    n_patients = int(sequences["n_patients"].sum())
+    phases = nodes.frame.filter(level="phase").select("activity", "n_patients").drop_nulls()
+    totals: dict[tuple[str, ...], int] = {
+        ("all",): n_patients,
+        **{("node", name): n for name, n in phases.rows()},
+    }
+    frequent = sequences.filter(pl.col("n_patients") >= policy.threshold).sort(
+        "n_patients", descending=True, maintain_order=True
+    )
+    uses = [{("all",): 1, **{("node", name): 1 for name in each}} for each in frequent["variant"].to_list()]
+    listed = frequent.filter(_listable(frequent["n_patients"], uses, totals, policy))
+    return _released(
+        "variants",
+        _variant_frame(sequences, listed, "milestone", policy),
+        policy,
+        origin,
+        numerator="patients with this whole sequence of milestones, repeats written once",
+        denominator="patients with at least one milestone",
+        suppressed=sequences.height - listed.height,
+        rounded="durations to whole days, shares to 3 decimals",
+    )
+
+
 def _listable(
     parts: pl.Series,
     uses: Sequence[Mapping[tuple[str, ...], int]],
@@ -643,7 +692,7 @@ def _uses_of_level(sequence: Sequence[str], level: Level) -> Counter[tuple[str, 
 
 
 def _variant_frame(
-    variants: pl.DataFrame, listed: pl.DataFrame, level: Level, policy: DisclosurePolicy
+    variants: pl.DataFrame, listed: pl.DataFrame, level: str, policy: DisclosurePolicy
 ) -> pl.DataFrame:
     total = int(variants["n_patients"].sum())
     rest = total - int(listed["n_patients"].sum())
@@ -719,10 +768,6 @@ def _shown_statuses(counts: NDArray[np.int64], policy: DisclosurePolicy) -> list
     small = (counts > 0) & (counts < policy.threshold)
     hidden = protect_sum(counts, small, policy.threshold)
     return [total, *(None if gone else int(n) for n, gone in zip(counts, hidden, strict=True))]
-
-
-ANY = "any"
-"""The breakdown of `territories` that pools the others: at least one broken, among those evaluable in one."""
 
 
 def release_territories(

@@ -30,11 +30,12 @@ from pathways.disclosure import (
     release_breakdowns,
     release_delays,
     release_map,
+    release_milestones,
     release_summary,
     release_territories,
     release_variants,
 )
-from pathways.mining.maps import Level, ProcessMap, phase_log, variants
+from pathways.mining.maps import Level, ProcessMap, milestone_log, phase_log, variants
 from pathways.mining.pm4py_door import discover_released
 from pathways.mining.territories import territory_rates
 from pathways.risk.breakdown import evaluate
@@ -277,12 +278,14 @@ def released_maps(
 ) -> list[Released]:
     """Release ``nodes``, ``edges``, ``edge_delays``, ``variants`` of a log, by activity and by phase where defined.
 
+    Variants are sequences of milestones where the definition names some; else whole sequences of activities.
+
     Parameters
     ----------
     log : EventLog
         Any log.
     pathway : Pathway or None
-        Gives phases and labels.
+        Gives phases, milestones and labels.
     policy : DisclosurePolicy
         How small a number may be.
     origin : Origin
@@ -292,11 +295,18 @@ def released_maps(
     if pathway is not None and pathway.phases:
         logs["phase"] = phase_log(log, pathway)
     maps = {level: ProcessMap.from_log(one, level=level) for level, one in logs.items()}
-    sequences = {level: variants(one, collapse=True) for level, one in logs.items()}
     nodes, edges = release_map(maps, pathway=pathway, policy=policy, origin=origin)
     delays = release_delays(maps, edges, policy=policy, origin=origin)
-    shared = release_variants(sequences, nodes, edges, pathway=pathway, policy=policy, origin=origin)
-    return [nodes, edges, delays, shared]
+    if pathway is not None and pathway.milestones:
+        sequences = variants(milestone_log(log, pathway))
+        return [nodes, edges, delays, release_milestones(sequences, nodes, policy=policy, origin=origin)]
+    whole = {level: variants(one, collapse=True) for level, one in logs.items()}
+    return [
+        nodes,
+        edges,
+        delays,
+        release_variants(whole, nodes, edges, pathway=pathway, policy=policy, origin=origin),
+    ]
 
 
 def released_results(

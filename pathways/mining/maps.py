@@ -406,6 +406,13 @@ def phase_log(log: EventLog, pathway: Pathway) -> EventLog:
     return log.with_activities(pathway.phase_of()).collapse_repeats()
 
 
+def milestone_log(log: EventLog, pathway: Pathway) -> EventLog:
+    """Return the log reduced to the definition's milestones: their phases in order, runs written once."""
+    phases = pathway.phase_of()
+    kept = (activity for activity, phase in phases.items() if phase in pathway.milestones)
+    return log.keep_activities(kept).with_activities(phases).collapse_repeats()
+
+
 @dataclass(frozen=True)
 class ProcessMap:
     """What a map is drawn from, as frames of aggregates.
