@@ -199,8 +199,8 @@ def _check_model(model: RiskModel, pathway: Pathway) -> None:
         )
     if model.pathway_sha256 != pathway.sha256:
         raise InputError(
-            f"the model was trained with another text of '{pathway.id}' (version {model.pathway_version}, here "
-            f"{pathway.version}); use that definition or train again"
+            f"the model was trained with another text of '{pathway.id}' (fingerprint {model.pathway_sha256[:8]}, here "
+            f"{pathway.sha256[:8]}); use that definition or train again"
         )
     names = feature_names(pathway)
     if strange := sorted(set(model.features) ^ set(names)):

@@ -5,7 +5,7 @@ Days count from 2020-01-01 (day 0). ``SPECS`` is plain data, so that the referen
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from eventlogs.errors import LogError
 from eventlogs.log import EventLog
-from pathways.definition import BreakdownDefinition, Cohort, Pathway, RiskSettings
+from pathways.definition import BreakdownDefinition, Pathway, parse
 from pathways.risk.breakdown import BreakdownResults, evaluate, pending
 
 DAY_0 = datetime(2020, 1, 1)
@@ -601,7 +601,7 @@ def test_missing_quantities_are_said_not_guessed() -> None:
 
 
 def test_a_unit_of_several_days_is_one_dispensing() -> None:
-    boxes = BreakdownDefinition(**{**vars(GAP), "supply_days": 30})
+    boxes = replace(GAP, supply_days=30)
     frame = evaluate(log_from("anna | dispensing | 0"), pathway_of(boxes)).frame
     assert frame["deadline"].to_list() == [day(120)]
 
@@ -654,18 +654,8 @@ def log_of(spec: Spec) -> EventLog:
 
 
 def pathway_of(definition: BreakdownDefinition) -> Pathway:
-    return Pathway(
-        id="rules",
-        version="1",
-        label={"fr": "Règles", "en": "Rules"},
-        cohort=Cohort(),
-        phases={},
-        activities={},
-        within_day=(),
-        breakdowns={definition.id: definition},
-        risk=RiskSettings(),
-        text="rules",
-    )
+    bare = parse('id = "rules"\nversion = "1"\nlabel = { fr = "Règles", en = "Rules" }', "rules.toml")
+    return replace(bare, breakdowns={definition.id: definition})
 
 
 def outcome(results: BreakdownResults, spec: Spec) -> dict[str, tuple[Any, ...]]:
