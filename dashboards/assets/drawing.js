@@ -13,7 +13,7 @@
     parts(host).forEach((part, place) => {
       const ends = (part.dataset.ends || "").split(" ");
       part.classList.toggle("is-marked", part.dataset.key === key);
-      part.classList.toggle("is-near", !!key && (ends.includes(key) || key.split("→").includes(part.dataset.key)));
+      part.classList.toggle("is-near", key.includes("→") ? key.split("→").includes(part.dataset.key) : !!key && ends.includes(key));
       part.setAttribute("aria-pressed", part.dataset.key === key);
       part.tabIndex = part.dataset.key === key || (!key && place === 0) ? 0 : -1;
     });

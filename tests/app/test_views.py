@@ -165,7 +165,7 @@ def test_wilson_interval_against_published_values() -> None:
 def test_hidden_statuses_have_no_share() -> None:
     row = {"n_patients": 100, "kept": None, "broken": 20, "excused": None, "undecidable": 30}
     assert views.broken_share(row) is None
-    assert dict((status, share) for status, _, share in views.status_shares(row))["kept"] is None
+    assert {status: share for status, _, share in views.status_shares(row)}["kept"] is None
 
 
 def test_a_study_without_optional_tables_has_empty_views(results: Results) -> None:
