@@ -240,8 +240,7 @@ def release_map(
     """
     for one in maps.values():
         _check_enough(one.n_patients, policy)
-    nodes = {level: one.nodes.filter(pl.col("n_patients") >= policy.threshold) for level, one in maps.items()}
-    flows, pooled = _protected_flows(maps, nodes, pathway, policy)
+    nodes, flows, pooled = _shown_flows(maps, pathway, policy)
     shown = _protected_counts(maps, nodes, flows, pathway, policy)
     node_frame = _node_frame({level: shown[level, "node"] for level in maps}, pathway, policy)
     edge_frame = _edge_frame(maps, {level: shown[level, "edge"] for level in maps}, pooled, policy)
@@ -288,34 +287,61 @@ def _in_order(maps: Iterable[Level]) -> list[Level]:
     return sorted(maps, key=("activity", "phase").index)
 
 
+def _shown_flows(
+    maps: Mapping[Level, ProcessMap], pathway: Pathway | None, policy: DisclosurePolicy
+) -> tuple[dict[Level, pl.DataFrame], dict[Level, pl.DataFrame], dict[Level, int | None]]:
+    """Return nodes, edges and the flow not shown; where the nodes' counts pin small flows, none of them is said.
+
+    ``n_shown`` is the count of patients that a node may say.
+    """
+    nodes = {level: one.nodes.filter(pl.col("n_patients") >= policy.threshold) for level, one in maps.items()}
+    counts = pl.col("n_patients")
+    try:
+        said = {
+            level: frame.select("activity", counts, counts.alias("high")) for level, frame in nodes.items()
+        }
+        flows, pooled = _protected_flows(maps, said, pathway, policy)
+    except DisclosureRefused:
+        unsaid = {level: _bounds_of_edges(maps, level, pathway, policy) for level in maps}
+        flows, pooled = _protected_flows(maps, unsaid, pathway, policy)
+        counts = pl.lit(None, dtype=pl.Int64)
+    return {level: frame.with_columns(n_shown=counts) for level, frame in nodes.items()}, flows, pooled
+
+
+def _bounds_of_edges(
+    maps: Mapping[Level, ProcessMap], level: Level, pathway: Pathway | None, policy: DisclosurePolicy
+) -> pl.DataFrame:
+    """Return what edges still tell of the patients of coarser nodes: at least those of an edge inside."""
+    if level == _in_order(maps)[0]:
+        return pl.DataFrame(schema={"activity": pl.String, "low": pl.Int64, "high": pl.Int64})
+    groups, finest = _groups(pathway), maps[_in_order(maps)[0]]
+    ends = finest.edges.filter(pl.col("n_patients") >= policy.threshold).with_columns(
+        pl.col("source", "target").replace(groups)
+    )
+    inside = ends.filter(pl.col("source") == pl.col("target"))
+    low = inside.group_by(activity="source").agg(low=pl.col("n_patients").max())
+    return low.with_columns(high=pl.lit(finest.n_patients, dtype=pl.Int64))
+
+
 def _protected_flows(
     maps: Mapping[Level, ProcessMap],
-    nodes: Mapping[Level, pl.DataFrame],
+    bounds: Mapping[Level, pl.DataFrame],
     pathway: Pathway | None,
     policy: DisclosurePolicy,
 ) -> tuple[dict[Level, pl.DataFrame], dict[Level, int | None]]:
     """Return the edges of each level that may be shown, and the flow of the others where it may be said."""
     order = _in_order(maps)
     flows = {level: maps[level].flow() for level in order}
-    levels = [
-        FlowLevel(
-            flows[level],
-            nodes[level].select("activity", "n_patients"),
-            _total_between(maps[level], policy) if level == order[0] else None,
-        )
-        for level in order
-    ]
-    system = flow_system(levels, _groups(pathway))
-    small = [
-        flows[level].select(policy.is_small(pl.col("n_patients"))).to_series().to_numpy() for level in order
-    ]
-    hidden = protect_flows(system, np.concatenate([*small, [False] * len(order)]), policy.threshold)
+    totals = {order[0]: _total_between(maps[order[0]], policy)}
+    levels = [FlowLevel(flows[level], bounds[level], totals.get(level)) for level in order]
+    small = [flows[level].select(policy.is_small(pl.col("n_patients"))).to_series() for level in order]
+    primary = np.concatenate([*(flags.to_numpy() for flags in small), [False] * len(order)])
+    hidden = protect_flows(flow_system(levels, _groups(pathway)), primary, policy.threshold)
     ends = np.cumsum([flows[level].height for level in order])
     masks = dict(zip(order, np.split(hidden[: ends[-1]], ends[:-1]), strict=True))
-    totals = dict(zip(order, hidden[ends[-1] :], strict=True))
     pooled = {
-        level: None if totals[level] else int(flows[level].filter(masks[level])["n_events"].sum())
-        for level in order
+        level: None if gone else int(flows[level].filter(masks[level])["n_events"].sum())
+        for level, gone in zip(order, hidden[ends[-1] :], strict=True)
     }
     return {level: flows[level].filter(~masks[level]) for level in order}, pooled
 
@@ -345,7 +371,18 @@ def _protected_counts(
         (number[part], number[whole]) for part in sets for whole in _wholes(part, pathway) if whole in number
     ]
     hideable = np.array([key[0] != "all" and START not in key and END not in key for key in sets])
-    hidden = protect_nested(np.array(list(sets.values()), dtype=np.int64), hideable, pairs, policy.threshold)
+    withheld = {
+        ("node", level, name)
+        for level in maps
+        for name in nodes[level].filter(pl.col("n_shown").is_null())["activity"]
+    }
+    hidden = protect_nested(
+        np.array(list(sets.values()), dtype=np.int64),
+        np.array([key in withheld for key in sets]),
+        hideable,
+        pairs,
+        policy.threshold,
+    )
     kept = {key for key, place in number.items() if not hidden[place]}
     shown: dict[tuple[Level, str], pl.DataFrame] = {}
     for level in maps:

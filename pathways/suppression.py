@@ -40,7 +40,7 @@ class FlowLevel:
     edges : polars.DataFrame
         ``source``, ``target``, ``n_events``, ``n_patients``, with the edges from ``▶`` and to ``■``.
     nodes : polars.DataFrame
-        ``activity``, ``n_patients`` of the published nodes.
+        ``activity``, ``at_least``, ``at_most``: what is published of the patients of a node.
     total_between : (int, int) or None
         Between what the level's total flow is known to be from elsewhere; None: it is known nowhere.
     """
@@ -210,7 +210,7 @@ def _node_bounds(
     levels: Sequence[FlowLevel], keys: Sequence[tuple[int, str, str]], flow: Numbers
 ) -> tuple[list[Row], Numbers]:
     """A node has at least one event a patient, and at most its patients start or end there."""
-    patients = {(i, name): n for i, level in enumerate(levels) for name, n in level.nodes.rows()}
+    patients = {(i, name): limits for i, level in enumerate(levels) for name, *limits in level.nodes.rows()}
     into: dict[tuple[int, str], Row] = {node: {} for node in patients}
     terminals: list[tuple[int, tuple[int, str]]] = []
     for cell, (i, source, target) in enumerate(keys):
@@ -219,8 +219,8 @@ def _node_bounds(
         if source == START or target == END:
             terminals.append((cell, (i, target if source == START else source)))
     known = [(cell, node) for cell, node in terminals if node in patients]
-    room = [sum(flow[cell] for cell in row) - patients[node] for node, row in into.items()]
-    room += [patients[node] - flow[cell] for cell, node in known]
+    room = [sum(flow[cell] for cell in row) - patients[node][0] for node, row in into.items()]
+    room += [patients[node][1] - flow[cell] for cell, node in known]
     return [*into.values(), *({cell: 1.0} for cell, _ in known)], np.array(room, dtype=np.float64)
 
 
@@ -321,21 +321,27 @@ def protect_sum(counts: NDArray[np.int64], hidden: Flags, width: int) -> Flags:
 
 
 def protect_nested(
-    counts: NDArray[np.int64], hideable: Flags, pairs: Iterable[tuple[int, int]], width: int
+    counts: NDArray[np.int64],
+    hidden: Flags,
+    hideable: Flags,
+    pairs: Iterable[tuple[int, int]],
+    width: int,
 ) -> Flags:
     """Hide counts of patients until no complement is small: if S is part of T, then T − S is a count too.
 
     Parameters
     ----------
     counts : array of int
-        Patients in each set; all published at first.
+        Patients in each set.
+    hidden : array of bool
+        Sets whose count is hidden already.
     hideable : array of bool
         Sets whose count may be hidden.
     pairs : iterable of (int, int)
         ``(S, T)``: patients of set S are among those of set T.
     width : int
-        Complements of 1 to ``width - 1`` are small; a hidden count must span `width` between its largest
-        published part and its smallest published whole.
+        Complements of 1 to ``width - 1`` are small. As parts of parts are parts, a hidden count then spans
+        `width` between its largest published part and its smallest published whole.
 
     Returns
     -------
@@ -348,17 +354,15 @@ def protect_nested(
         A small complement lies between two counts that can't be hidden.
     """
     small, big = _closed(pairs, len(counts))
-    hidden = np.zeros(len(counts), dtype=np.bool_)
+    hidden = hidden.copy()
     while True:
         shown = ~hidden[small] & ~hidden[big]
         gap = counts[big] - counts[small]
         tight = np.flatnonzero(shown & (gap > 0) & (gap < width))
-        more = np.where(hideable[small[tight]], small[tight], big[tight])
         if not tight.size:
-            narrow, more = _binding(counts, hidden, hideable, (small, big), width)
-            if not narrow.any():
-                return hidden
-        if not more.size or not hideable[more].all():
+            return hidden
+        more = np.where(hideable[small[tight]], small[tight], big[tight])
+        if not hideable[more].all():
             raise DisclosureRefused(
                 "the complement of a count is below the threshold and both counts are published; "
                 "release a coarser level or more patients"
@@ -376,25 +380,6 @@ def _closed(pairs: Iterable[tuple[int, int]], n: int) -> tuple[NDArray[np.int64]
     np.fill_diagonal(inside, 0)
     part_of, whole_of = np.nonzero(inside)
     return part_of, whole_of
-
-
-def _binding(
-    counts: NDArray[np.int64],
-    hidden: Flags,
-    hideable: Flags,
-    nested: tuple[NDArray[np.int64], NDArray[np.int64]],
-    width: int,
-) -> tuple[Flags, NDArray[np.int64]]:
-    """Find hidden counts held too tight, and what holds them: largest published parts, else smallest wholes."""
-    small, big = nested
-    low, high = np.zeros_like(counts), np.full_like(counts, np.iinfo(np.int64).max)
-    below, above = hidden[big] & ~hidden[small], hidden[small] & ~hidden[big]
-    np.maximum.at(low, big[below], counts[small[below]])
-    np.minimum.at(high, small[above], counts[big[above]])
-    narrow = hidden & (high - low < width)
-    parts = small[below & narrow[big] & (counts[small] == low[big]) & hideable[small]]
-    wholes = big[above & narrow[small] & (counts[big] == high[small]) & hideable[big]]
-    return narrow, np.unique(parts if parts.size else wholes)
 
 
 def merge_bins(counts: Iterable[int], least: int) -> list[int]:

@@ -93,7 +93,7 @@ def shown_nested(counted: dict[str, int]) -> dict[str, int | None]:
     names = list(counted)
     pairs = [(i, i - 1) for i in range(1, len(names))]
     hideable = np.array([name != "all" for name in names])
-    hidden = protect_nested(np.array(list(counted.values())), hideable, pairs, 11)
+    hidden = protect_nested(np.array(list(counted.values())), np.zeros(len(names), bool), hideable, pairs, 11)
     return {name: None if gone else counted[name] for name, gone in zip(names, hidden, strict=True)}
 
 

@@ -38,6 +38,8 @@ from pathways.disclosure import (
 from pathways.mining.maps import ELSEWHERE, END, START, collapsed_variants, process_maps
 from pathways.suppression import protect_flows
 
+Key = tuple[str, ...]
+
 LEAST = 10
 """Least width of the interval of a hidden number."""
 
@@ -100,9 +102,8 @@ class Attacker:
                 self.pooled[level] = n
             else:
                 self.known[level, source, target] = n
-        self.patients = {
-            (level, a): n for level, a, n in nodes.select("level", "activity", "n_patients").rows()
-        }
+        self.sizes = published_sizes(nodes, edges, self.n)
+        self.pairs = structural_pairs([*self.sizes, *all_nodes(self.truth)], self.phase)
         keys = [(level, s, t) for level, flow in self.truth.items() for s, t in flow]
         self.hidden = [key for key in keys if key not in self.known]
         self.column = {key: i for i, key in enumerate(self.hidden)}
@@ -135,11 +136,11 @@ class Attacker:
                 into = [(1.0, key) for key in keys if key[2] == node]
                 out = [(-1.0, key) for key in keys if key[1] == node]
                 self.exactly(0, *into, *out)
-                if (patients := self.patients.get((level, node))) is not None:
-                    self.at_least(patients, *into)
-                    for terminal in ((level, START, node), (level, node, END)):
-                        if terminal in keys:
-                            self.at_least(-patients, (-1.0, terminal))
+                low, high = limits((level, node), self.sizes, self.pairs)
+                self.at_least(low, *into)
+                for terminal in ((level, START, node), (level, node, END)):
+                    if terminal in keys:
+                        self.at_least(-high, (-1.0, terminal))
             self.exactly(self.n, *((1.0, key) for key in keys if key[1] == START))
             self.exactly(self.n, *((1.0, key) for key in keys if key[2] == END))
             if self.pooled[level] is not None:
@@ -187,9 +188,9 @@ def true_flow(log: EventLog) -> Counter[tuple[str, str]]:
     return Counter(step for sequence in sequences(log) for step in pairwise([START, *sequence, END]))
 
 
-def sets_of_patients(log: EventLog, phase: dict[str, str]) -> dict[tuple[str, ...], set[int]]:
+def sets_of_patients(log: EventLog, phase: dict[str, str]) -> dict[Key, set[int]]:
     """Every set whose size is or could be released."""
-    found: dict[tuple[str, ...], set[int]] = defaultdict(set)
+    found: dict[Key, set[int]] = defaultdict(set)
     for level, one in levels_of(log, phase).items():
         for patient, sequence in enumerate(sequences(one)):
             found[("all",)].add(patient)
@@ -200,8 +201,8 @@ def sets_of_patients(log: EventLog, phase: dict[str, str]) -> dict[tuple[str, ..
     return found
 
 
-def published_sizes(nodes: pl.DataFrame, edges: pl.DataFrame, n: int) -> dict[tuple[str, ...], int]:
-    sizes: dict[tuple[str, ...], int] = {("all",): n}
+def published_sizes(nodes: pl.DataFrame, edges: pl.DataFrame, n: int) -> dict[Key, int]:
+    sizes: dict[Key, int] = {("all",): n}
     for level, name, size in nodes.select("level", "activity", "n_patients").drop_nulls().rows():
         sizes[level, name] = size
     drawn = edges.filter(pl.col("source") != ELSEWHERE)
@@ -210,18 +211,31 @@ def published_sizes(nodes: pl.DataFrame, edges: pl.DataFrame, n: int) -> dict[tu
     return sizes
 
 
-def structural_pairs(
-    keys: list[tuple[str, ...]], phase: dict[str, str]
-) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+def all_nodes(truth: dict[str, Counter[tuple[str, str]]]) -> list[Key]:
+    return [(level, name) for level, flow in truth.items() for name in {s for s, _ in flow} - {START}]
+
+
+def limits(key: Key, sizes: dict[Key, int], pairs: list[tuple[Key, Key]]) -> tuple[int, int]:
+    """Between what a set's size must lie, given the published sizes of its parts and wholes."""
+    if key in sizes:
+        return sizes[key], sizes[key]
+    low = max((sizes[part] for part, whole in pairs if whole == key and part in sizes), default=0)
+    high = min(sizes[whole] for part, whole in pairs if part == key and whole in sizes)
+    return low, high
+
+
+def structural_pairs(keys: list[Key], phase: dict[str, str]) -> list[tuple[Key, Key]]:
     """Pairs (part, whole) that hold in every log."""
-    pairs = []
+    pairs: list[tuple[Key, Key]] = []
     for key in keys:
         if len(key) == 2:
             pairs += [(key, ("all",)), (key, ("phase", phase.get(key[1], key[1])))]
         if len(key) == 3:
             level, source, target = key
+            images = phase.get(source, source), phase.get(target, target)
             pairs += [(key, (level, name)) for name in (source, target)]
-            pairs += [(key, ("all",)), (key, ("phase", phase.get(source, source), phase.get(target, target)))]
+            pairs += [(key, ("phase", name)) for name in images]
+            pairs += [(key, ("all",)), (key, ("phase", *images))]
     return [(part, whole) for part, whole in pairs if part != whole]
 
 
@@ -248,9 +262,10 @@ def check_counts(log: EventLog, pathway: Pathway, nodes: pl.DataFrame, edges: pl
     ]
     pairs = structural_pairs([*sizes, *nulls], phase)
     for key in nulls:
-        low = max((sizes[part] for part, whole in pairs if whole == key and part in sizes), default=0)
-        high = min(sizes[whole] for part, whole in pairs if part == key and whole in sizes)
-        assert high - low >= LEAST
+        low, high = limits(key, sizes, pairs)
+        wholes = [sizes[whole] for part, whole in pairs if part == key and whole in sizes]
+        if any(0 < whole - len(true[key]) < 11 for whole in wholes):
+            assert high - low >= LEAST
 
 
 def check_delays(edges: pl.DataFrame, delays: pl.DataFrame) -> None:
@@ -290,7 +305,7 @@ def zip_words(variants: pl.DataFrame) -> list[tuple[tuple[str, ...], int]]:
 
 
 def parts_of(
-    word: tuple[str, ...], level: str, phase: dict[str, str], coarse: dict[tuple[str, ...], int]
+    word: tuple[str, ...], level: str, phase: dict[str, str], coarse: dict[Key, int]
 ) -> set[tuple[Any, ...]]:
     keys: set[tuple[Any, ...]] = {("all",), *((level, name) for name in word)}
     keys |= {(level, *step) for step in pairwise([START, *word, END])}
@@ -300,7 +315,7 @@ def parts_of(
     return keys
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 10**6), st.integers(11, 400), st.integers(2, 9), st.sampled_from([0.1, 0.3, 1.0]))
 def test_no_attack_succeeds_on_generated_maps(seed, n_patients, n_activities, concentration):
     pathway = small_pathway(n_activities)
