@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -30,9 +28,7 @@ from pathways.mining.maps import (
     variants,
 )
 from pathways.mining.pm4py_door import to_pm4py
-
-DATA = Path(os.environ.get("CARE_PATHWAYS_DATA", "../shared/data"))
-SEPSIS = DATA / "logs" / "sepsis" / "SEPSIS.xes.gz"
+from tests.reference import reference
 
 
 def log_of(*events: tuple[str, str, int]) -> EventLog:
@@ -44,10 +40,8 @@ def log_of(*events: tuple[str, str, int]) -> EventLog:
 @pytest.fixture(scope="module")
 def sepsis() -> EventLog:
     """Sepsis in the order of its document."""
-    if not SEPSIS.is_file():
-        pytest.skip("the Sepsis log is not here; set CARE_PATHWAYS_DATA to the folder that has logs/sepsis")
     rows = []
-    with gzip.open(SEPSIS) as file:
+    with gzip.open(reference("logs", "sepsis", "SEPSIS.xes.gz")) as file:
         for _, trace in etree.iterparse(file, tag="{*}trace"):
             case = next(item.get("value") for item in trace if item.get("key") == "concept:name")
             for event in trace.iterfind("{*}event"):

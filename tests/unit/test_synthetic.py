@@ -18,6 +18,7 @@ from eventlogs.synthetic.events import working_day
 from eventlogs.synthetic.people import pseudonyms
 from eventlogs.synthetic.tables import JOIN_KEY, RETURN_CODES
 from tests import oracle
+from tests.reference import reference
 
 AFFINED = ("ER_CAM_F", "ER_PHA_F", "ER_ETE_F", "ER_UCD_F")
 STAY_KEY = ["ETA_NUM", "RSA_NUM"]
@@ -159,13 +160,7 @@ def test_column_names_and_widths_are_those_of_the_schema(extract: Path, snds_sch
 
 @pytest.fixture
 def snds_schema() -> pl.DataFrame:
-    import os
-
-    folder = Path(os.environ.get("CARE_PATHWAYS_DATA", "../shared/data"))
-    file = folder / "snds" / "snds_schema_long.csv"
-    if not file.exists():
-        pytest.skip(f"no SNDS schema at {file}; set CARE_PATHWAYS_DATA to the folder of reference data")
-    return pl.read_csv(file, infer_schema=False)
+    return pl.read_csv(reference("snds", "snds_schema_long.csv"), infer_schema=False)
 
 
 # --- quirks -----------------------------------------------------------------------------------------------
