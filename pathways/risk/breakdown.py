@@ -410,7 +410,7 @@ def _resolve(
 def _with_facts(expected: pl.DataFrame, stream: pl.DataFrame) -> pl.DataFrame:
     """Add the first step that counts and the first exit after the opening, each with its day, key and knowledge."""
     later_start = pl.col("counts_from") > pl.col("opened")
-    search = pl.when(later_start).then(_day_key(pl.col("counts_from")) - 1).otherwise("opened_key")
+    search = pl.when(later_start).then(_day_key(pl.col("counts_from"))).otherwise("opened_key")
     keyed = expected.with_columns(search=search).with_row_index("episode").sort("search")
     found = _next(_next(keyed, stream, "step").sort("opened_key"), stream, "exit")
     return found.sort("episode")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from eventlogs.log import EventLog
-from pathways.risk.features import feature_names, features, landmark_dates, rows_at
+from pathways.risk.features import feature_names, features, landmark_dates, landmark_table, rows_at
 from pathways.risk.feeds import FEEDS
 from pathways.risk.model import BreakdownRiskModel, labelled_rows, split
 from tests.unit.simulated import cohort, pathway
@@ -93,6 +93,16 @@ def test_a_booked_event_known_before_it_happens_changes_no_bit(
         within_day=base.within_day,
     )
     assert at_landmark(both).equals(at_landmark(base))
+
+
+def test_the_rows_of_training_hold_only_what_had_arrived() -> None:
+    log, at = cohort(200, seed=8), datetime(2020, 6, 1)
+    feed = FEEDS["snds_annual"]
+    arrived = log.events.filter(pl.col("known_from") <= at)
+    late = log.events.filter((pl.col("known_from") > at) & (pl.col("start") <= at))
+    cut = EventLog.create(arrived, log.patients, log.horizons, within_day=log.within_day)
+    assert late.height > 50
+    assert landmark_table(log, pathway(), [at], feed).equals(landmark_table(cut, pathway(), [at], feed))
 
 
 def test_a_death_after_the_landmark_changes_no_bit() -> None:

@@ -350,6 +350,18 @@ SPECS = [
         """,
     ),
     Spec(
+        "missed_early_step_and_restart",
+        MISSED,
+        "A step that came too early to count does not stop a later restart.",
+        """
+        anna | surgery      | 0
+        anna | mammography  | 100
+        anna | chemotherapy | 150
+        anna | mammography  | 200
+        """,
+        "anna | broken | 545",
+    ),
+    Spec(
         "missed_excused",
         MISSED,
         "An exit excuses a missed step too, even before its window opens.",
@@ -375,7 +387,7 @@ SPECS = [
     Spec(
         "gap_kept",
         GAP,
-        "A refill up to 90 days after the supply's end keeps the treatment.",
+        "A refill up to 90 days after the supply's end keeps the treatment; the next gap is still open.",
         """
         anna | dispensing | 0   | 30
         anna | dispensing | 120 | 30
@@ -532,18 +544,19 @@ def test_a_window_counts_calendar_days() -> None:
     assert results.frame["status"].to_list() == ["kept"]
 
 
-def test_a_break_is_known_when_silence_can_be_read_and_a_step_when_its_row_arrived() -> None:
+def test_a_fact_is_known_with_its_row_and_a_break_when_silence_can_be_read() -> None:
+    """Never before the opening was known: carole's biopsy arrived after her deadline."""
     events = pl.DataFrame(
         {
-            "patient_id": ["anna", "anna", "berthe"],
-            "activity": ["biopsy", "surgery", "biopsy"],
-            "start": [day(0), day(10), day(0)],
-            "known_from": [day(5), day(40), day(5)],
+            "patient_id": ["anna", "anna", "berthe", "carole"],
+            "activity": ["biopsy", "surgery", "biopsy", "biopsy"],
+            "start": [day(0), day(10), day(0), day(0)],
+            "known_from": [day(5), day(40), day(5), day(100)],
         }
     )
     log = EventLog.create(events, horizons=horizon(1000))
     frame = evaluate(log, pathway_of(LATE), silence_lag_days=30).frame
-    assert frame["known_from"].to_list() == [day(40), day(79)]
+    assert frame["known_from"].to_list() == [day(40), day(79), day(100)]
 
 
 def test_the_same_numbers_for_any_row_order() -> None:
