@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from eventlogs.errors import DisclosureRefused
 from eventlogs.log import EventLog
-from pathways.definition import Pathway
+from pathways.definition import BreakdownDefinition, Pathway
 from pathways.mining.maps import ELSEWHERE, END, START, Level, ProcessMap
 from pathways.mining.territories import ANY, STATUSES
 from pathways.suppression import (
@@ -82,6 +82,9 @@ VARIANT_COLUMNS: dict[str, Any] = {
     "share": pl.Float64,
     "median_days": pl.Int64,
 }
+DEFINED = ("kind", "within_days", "grace_days", "evidence", "source")
+"""What a row of ``breakdowns`` repeats of its definition."""
+
 BREAKDOWN_COLUMNS: dict[str, Any] = {
     "breakdown": pl.String,
     "label_fr": pl.String,
@@ -244,30 +247,34 @@ def release_map(
     shown = _protected_counts(maps, nodes, flows, pathway, policy)
     node_frame = _node_frame({level: shown[level, "node"] for level in maps}, pathway, policy)
     edge_frame = _edge_frame(maps, {level: shown[level, "edge"] for level in maps}, pooled, policy)
-    n_hidden = sum(one.flow().height for one in maps.values()) - sum(flow.height for flow in flows.values())
-    n_nodes = sum(one.nodes.height for one in maps.values())
-    rounded = "durations to whole days, shares to 2 decimals"
+    return _map_tables(maps, node_frame, edge_frame, policy, origin)
+
+
+def _map_tables(
+    maps: Mapping[Level, ProcessMap],
+    nodes: pl.DataFrame,
+    edges: pl.DataFrame,
+    policy: DisclosurePolicy,
+    origin: Origin,
+) -> tuple[Released, Released]:
+    drawn = edges.filter(pl.col("source") != ELSEWHERE)
+    absent_nodes = sum(one.nodes.height for one in maps.values()) - nodes.height
+    absent_edges = sum(one.flow().height for one in maps.values()) - drawn.height
+    words = {
+        "denominator": next(iter(maps.values())).n_patients,
+        "rounded": "durations to whole days, shares to 2 decimals",
+    }
+    of_nodes = {
+        "numerator": "patients with at least one such event",
+        "suppressed": absent_nodes + nodes["n_patients"].null_count(),
+    }
+    of_edges = {
+        "numerator": "steps from one event to the next, and the patients who make them",
+        "suppressed": absent_edges + drawn["n_patients"].null_count(),
+    }
     return (
-        _released(
-            "nodes",
-            node_frame,
-            policy,
-            origin,
-            numerator="patients with at least one such event",
-            denominator=next(iter(maps.values())).n_patients,
-            suppressed=n_nodes - node_frame.height + node_frame["n_patients"].null_count(),
-            rounded=rounded,
-        ),
-        _released(
-            "edges",
-            edge_frame,
-            policy,
-            origin,
-            numerator="steps from one event to the next, and the patients who make them",
-            denominator=next(iter(maps.values())).n_patients,
-            suppressed=n_hidden + edge_frame.filter(pl.col("source") != ELSEWHERE)["n_patients"].null_count(),
-            rounded=rounded,
-        ),
+        _released("nodes", nodes, policy, origin, **words, **of_nodes),
+        _released("edges", edges, policy, origin, **words, **of_edges),
     )
 
 
@@ -748,10 +755,15 @@ def _variant_frame(
     )
 
 
+HIDE_FIRST = ("excused", "undecidable", "kept", "broken")
+"""Which status is hidden with a small one: the least useful to the reader first."""
+
+
 def release_breakdowns(
     counts: pl.DataFrame,
     pathway: Pathway,
     *,
+    nodes: Released | None = None,
     policy: DisclosurePolicy = POLICY,
     origin: Origin = UNFILTERED,
 ) -> Released:
@@ -763,25 +775,26 @@ def release_breakdowns(
         ``breakdown``, ``kept``, ``broken``, ``excused``, ``undecidable``: patients by status, one row a breakdown.
     pathway : Pathway
         Gives labels, windows and sources; its breakdowns are the rows.
+    nodes : Released, optional
+        From `release_map` on the same log: patients whose trigger was not seen, or opened nothing, must not be
+        counted by subtraction from all patients or from those with the trigger.
 
     Returns
     -------
     Released
         `BREAKDOWN_COLUMNS`. A status of 1 to 10 patients is null, and another with it, since they add up to
-        ``n_patients``. A zero concerns nobody and stays.
+        ``n_patients``; ``broken`` is the last that is hidden for another. A zero concerns nobody and stays.
     """
     known = {row["breakdown"]: [row[status] for status in STATUSES] for row in counts.to_dicts()}
     rows = []
     for item in pathway.breakdowns.values():
-        shown = _shown_statuses(np.array(known.get(item.id, [0] * len(STATUSES)), dtype=np.int64), policy)
+        statuses = np.array(known.get(item.id, [0] * len(STATUSES)), dtype=np.int64)
+        shown = _shown_statuses(statuses, _patients_around(item, nodes), policy)
         described = {
             "breakdown": item.id,
             "label_fr": item.label["fr"],
             "label_en": item.label["en"],
-            **{
-                name: getattr(item, name)
-                for name in ("kind", "within_days", "grace_days", "evidence", "source")
-            },
+            **{name: getattr(item, name) for name in DEFINED},
         }
         rows.append(described | dict(zip(("n_patients", *STATUSES), shown, strict=True)))
     frame = pl.DataFrame(rows, schema=BREAKDOWN_COLUMNS)
@@ -797,14 +810,28 @@ def release_breakdowns(
     )
 
 
-def _shown_statuses(counts: NDArray[np.int64], policy: DisclosurePolicy) -> list[int | None]:
+def _patients_around(item: BreakdownDefinition, nodes: Released | None) -> list[int]:
+    """Return published counts of patients that contain those of a breakdown: all, and those with its only trigger."""
+    if nodes is None:
+        return []
+    with_trigger = nodes.frame.filter(pl.col("level") == "activity", pl.col("activity").is_in(item.trigger))
+    counts = with_trigger["n_patients"].drop_nulls().to_list() if len(item.trigger) == 1 else []
+    return [int(str(nodes.meta["denominator"])), *counts]
+
+
+def _shown_statuses(
+    counts: NDArray[np.int64], around: Sequence[int], policy: DisclosurePolicy
+) -> list[int | None]:
     """Return the total and the statuses, null where hidden."""
     total = int(counts.sum())
     if 0 < total < policy.threshold:
         return [None] * (1 + len(counts))
-    small = (counts > 0) & (counts < policy.threshold)
-    hidden = protect_sum(counts, small, policy.threshold)
-    return [total, *(None if gone else int(n) for n, gone in zip(counts, hidden, strict=True))]
+    outside = sorted(whole - total for whole in around if 0 < whole - total < policy.threshold)[:1]
+    cells = np.append(counts, np.array(outside, dtype=np.int64))
+    order = [STATUSES.index(status) for status in HIDE_FIRST]
+    hidden = protect_sum(cells, (cells > 0) & (cells < policy.threshold), policy.threshold, order)
+    shown = [None if gone else int(n) for n, gone in zip(counts, hidden, strict=False)]
+    return [None if outside else total, *shown]
 
 
 def release_territories(
@@ -831,9 +858,10 @@ def release_territories(
     """
     cells = rates.with_columns(n_kept=pl.col("n_evaluable") - pl.col("n_broken"))
     small = pl.any_horizontal(pl.col("n_broken", "n_kept") < policy.threshold)
-    unsure = breakdowns.frame.filter(pl.col("kept").is_null() | pl.col("broken").is_null())["breakdown"]
-    hidden = cells.select(small | pl.col("breakdown").is_in(unsure.to_list())).to_series().to_numpy()
-    hidden = _protect_territories(cells, hidden, policy)
+    no_country = breakdowns.frame.filter(pl.col("broken").is_null())["breakdown"].to_list()
+    no_kept = breakdowns.frame.filter(pl.col("kept").is_null())["breakdown"].to_list()
+    hidden = cells.select(small | pl.col("breakdown").is_in(no_country)).to_series().to_numpy()
+    hidden = _protect_territories(cells, hidden, no_kept, policy)
     flagged = cells.with_columns(suppressed=pl.Series(hidden, dtype=pl.Boolean))
     decimals = {"rate": 3, "expected": 1, "funnel_low": 3, "funnel_high": 3}
     ratios = dict.fromkeys(("ratio", "ratio_low", "ratio_high", "shrunk_ratio"), 2)
@@ -854,13 +882,18 @@ def release_territories(
     )
 
 
-def _protect_territories(cells: pl.DataFrame, hidden: Flags, policy: DisclosurePolicy) -> Flags:
-    """Hide more until neither the country's sums nor the row ``any`` pins a hidden row."""
+def _protect_territories(
+    cells: pl.DataFrame, hidden: Flags, no_kept: Sequence[str], policy: DisclosurePolicy
+) -> Flags:
+    """Hide more until neither the country's sums nor the row ``any`` pins a hidden number.
+
+    Where the country's ``kept`` is hidden, the territories must not add up to it: some of them are hidden too.
+    """
     while True:
         wider = hidden.copy()
         for name in cells["breakdown"].unique():
             rows = np.flatnonzero((cells["breakdown"] == name).to_numpy())
-            wider[rows] = _protect_country(cells[rows], wider[rows], policy)
+            wider[rows] = _protect_country(cells[rows], wider[rows], name in no_kept, policy)
         pinned = _pinned_territories(cells, wider, policy)
         wider |= cells["territory"].is_in(pinned).to_numpy()
         if (wider == hidden).all():
@@ -868,13 +901,16 @@ def _protect_territories(cells: pl.DataFrame, hidden: Flags, policy: DisclosureP
         hidden = wider
 
 
-def _protect_country(cells: pl.DataFrame, hidden: Flags, policy: DisclosurePolicy) -> Flags:
+def _protect_country(
+    cells: pl.DataFrame, hidden: Flags, some_at_least: bool, policy: DisclosurePolicy
+) -> Flags:
     """Hide the smallest shown rows of one breakdown until the hidden ones add up to enough of each kind."""
     hidden = hidden.copy()
     broken, kept = cells["n_broken"].to_numpy(), cells["n_kept"].to_numpy()
     for row in np.argsort(broken + kept, kind="stable"):
         sums = broken[hidden].sum(), kept[hidden].sum()
-        if not hidden.any() or (hidden.sum() > 1 and min(sums) >= policy.threshold):
+        nothing_to_keep = not hidden.any() and not some_at_least
+        if nothing_to_keep or (hidden.sum() > 1 and min(sums) >= policy.threshold):
             break
         hidden[row] = True
     return hidden
@@ -931,12 +967,8 @@ def release_summary(
         The study's log.
     pathway : Pathway or None
         Its definition; without one the columns of the pathway are null.
-    source : str
-        Where the data come from, in words.
-    synthetic : bool
-        The data are synthetic.
-    cutoff : date, optional
-        Day until which the data are complete.
+    source, synthetic, cutoff
+        Where the data come from, in words; whether they are synthetic; the day until which they are complete.
 
     Returns
     -------
@@ -951,23 +983,13 @@ def release_summary(
     """
     n_patients = log.events["patient_id"].n_unique()
     _check_enough(n_patients, policy)
-    row = {
+    counts = {
         "n_patients": n_patients,
         "n_events": nearest(log.n_events, policy.event_rounding),
         "n_activities": len(log.activities),
-        "source": source,
-        "synthetic": synthetic,
-        "cutoff": cutoff,
-        "pathway_id": pathway and pathway.id,
-        "pathway_version": pathway and pathway.version,
-        "pathway_label_fr": pathway and pathway.label["fr"],
-        "pathway_label_en": pathway and pathway.label["en"],
     }
-    period = log.events.select(
-        first_day=pl.col("start").min().dt.month_start().cast(pl.Date),
-        last_day=pl.col("start").max().dt.month_end().cast(pl.Date),
-    )
-    frame = pl.concat([pl.DataFrame([row]), period], how="horizontal")
+    said = {"source": source, "synthetic": synthetic, "cutoff": cutoff}
+    frame = pl.concat([pl.DataFrame([counts | said | _identity(pathway)]), _months(log)], how="horizontal")
     return _released(
         "summary",
         _conform(frame, SUMMARY_COLUMNS),
@@ -978,6 +1000,22 @@ def release_summary(
         suppressed=0,
         rounded=f"events to a multiple of {policy.event_rounding}, the period to whole months",
     )
+
+
+def _months(log: EventLog) -> pl.DataFrame:
+    """Return the period of the events, widened to whole months."""
+    return log.events.select(
+        first_day=pl.col("start").min().dt.month_start().cast(pl.Date),
+        last_day=pl.col("start").max().dt.month_end().cast(pl.Date),
+    )
+
+
+def _identity(pathway: Pathway | None) -> dict[str, str | None]:
+    names = ("pathway_id", "pathway_version", "pathway_label_fr", "pathway_label_en")
+    if pathway is None:
+        return dict.fromkeys(names)
+    values = (pathway.id, pathway.version, pathway.label["fr"], pathway.label["en"])
+    return dict(zip(names, values, strict=True))
 
 
 @dataclass(frozen=True)

@@ -293,10 +293,12 @@ def _cheapest(system: FlowSystem, hidden: Flags, cell: int, ways: tuple[float, f
     return min(choices, key=lambda choice: choice[0])[1]
 
 
-def protect_sum(counts: NDArray[np.int64], hidden: Flags, width: int) -> Flags:
+def protect_sum(
+    counts: NDArray[np.int64], hidden: Flags, width: int, order: Iterable[int] | None = None
+) -> Flags:
     """Hide more of some counts whose sum is known, until each hidden one spans at least `width`.
 
-    The smallest published counts go first; zeros say nothing of anybody and stay.
+    Zeros say nothing of anybody and stay.
 
     Parameters
     ----------
@@ -306,6 +308,8 @@ def protect_sum(counts: NDArray[np.int64], hidden: Flags, width: int) -> Flags:
         Counts that are hidden for their own sake.
     width : int
         Least span.
+    order : iterable of int, optional
+        Which counts to hide first, by their place; default: the smallest.
 
     Returns
     -------
@@ -313,7 +317,7 @@ def protect_sum(counts: NDArray[np.int64], hidden: Flags, width: int) -> Flags:
         Counts to hide; every count but the zeros where nothing less is enough.
     """
     hidden = hidden.copy()
-    for cell in np.argsort(counts, kind="stable"):
+    for cell in np.argsort(counts, kind="stable") if order is None else order:
         if not hidden.any() or (hidden.sum() > 1 and counts[hidden].sum() >= width):
             break
         hidden[cell] |= counts[cell] > 0

@@ -40,12 +40,16 @@ class Spec:
 SPECS = (
     Spec("Eleven patients may be shown, in both states.", CASD, "statuses", (11, 11, 0, 0), (22, 11, 11, 0, 0)),
     Spec(
-        "A status of 1 to 10 patients is hidden, and the next smallest with it, as they add up to the total.",
-        ARITHMETIC, "statuses", (60, 35, 0, 5), (100, 60, None, 0, None),
+        "A status of 1 to 10 patients is hidden, and another with it, as they add up to the total: not the broken.",
+        ARITHMETIC, "statuses", (60, 35, 0, 5), (100, None, 35, 0, None),
+    ),
+    Spec(
+        "The excused are hidden before the kept: they tell the reader less.",
+        ARITHMETIC, "statuses", (60, 35, 30, 5), (130, 60, 35, None, None),
     ),
     Spec(
         "Two small statuses that add up to 10 or fewer would still say too much: a third is hidden.",
-        ARITHMETIC, "statuses", (60, 35, 3, 5), (103, 60, None, None, None),
+        ARITHMETIC, "statuses", (60, 35, 3, 5), (103, None, 35, None, None),
     ),
     Spec(
         "Two small statuses that add up to enough keep each other.",
@@ -157,6 +161,26 @@ def test_the_flow_that_is_not_shown_is_said():
     rest = edges.frame.filter(pl.col("source") == ELSEWHERE)["n_events"].item()
     assert drawn.height < one.flow().height
     assert rest is None or rest + drawn["n_events"].sum() == one.flow()["n_events"].sum()
+
+
+@pytest.mark.parametrize(
+    ("everybody", "shown"),
+    [(100, (100, 60, 40)), (111, (100, 60, 40)), (105, (None, None, 40))],
+    ids=["all have the trigger", "11 have not", "5 have not"],
+)
+def test_patients_without_the_trigger_are_no_remainder(everybody, shown):
+    pathway = definition.load("breast_cancer")
+    counts = pl.DataFrame(
+        [{"breakdown": "late_start", "kept": 60, "broken": 40, "excused": 0, "undecidable": 0}]
+    )
+    empty = {"level": pl.String, "activity": pl.String, "n_patients": pl.Int64}
+    nodes = Released("nodes", pl.DataFrame(schema=empty), {"denominator": everybody})
+    frame = release_breakdowns(counts, pathway, nodes=nodes).frame.filter(breakdown="late_start")
+    assert frame.select("n_patients", "kept", "broken").row(0) == shown
+    biopsied = pl.DataFrame([("activity", "breast_biopsy", everybody)], schema=empty, orient="row")
+    nodes = Released("nodes", biopsied, {"denominator": 1000})
+    frame = release_breakdowns(counts, pathway, nodes=nodes).frame.filter(breakdown="late_start")
+    assert frame.select("n_patients", "kept", "broken").row(0) == shown
 
 
 def test_sums_and_parts_are_protected_by_the_smallest_first():

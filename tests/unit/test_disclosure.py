@@ -502,8 +502,8 @@ def rates(**rows: tuple[int, int]) -> pl.DataFrame:
     return frame.with_columns(*(pl.lit(1.23456).alias(name) for name in numbers), hotspot=pl.lit(False))
 
 
-def national(*names: str, broken: int | None = 500) -> Released:
-    return Released("breakdowns", pl.DataFrame({"breakdown": names, "kept": 900, "broken": broken}))
+def national(*names: str, kept: int | None = 900, broken: int | None = 500) -> Released:
+    return Released("breakdowns", pl.DataFrame({"breakdown": names, "kept": kept, "broken": broken}))
 
 
 def hidden(table: Released) -> set[str]:
@@ -529,6 +529,12 @@ def test_one_small_territory_is_hidden_with_enough_others():
 def test_territories_are_hidden_where_the_country_is():
     table = release_territories(rates(late_01=(400, 100), late_02=(300, 90)), national("late", broken=None))
     assert hidden(table) == {"late_01", "late_02"}
+
+
+def test_territories_do_not_add_up_to_a_hidden_count_of_the_country():
+    numbers = rates(late_01=(400, 100), late_02=(300, 90), late_03=(60, 20), late_04=(50, 20))
+    assert hidden(release_territories(numbers, national("late"))) == set()
+    assert hidden(release_territories(numbers, national("late", kept=None))) == {"late_03", "late_04"}
 
 
 def test_a_hidden_breakdown_is_not_read_off_the_row_any():
