@@ -16,6 +16,7 @@ DOT, HOT, LIMIT, CHOSEN = "#6b7f97", "#d1361a", "#8c8c8c", "#1f5f8b"
 CONFIG: Any = {"displayModeBar": False, "responsive": True}
 HISTOGRAM_HEIGHT, FUNNEL_HEIGHT = 210, 340
 HEADROOM = 1.14
+NAMED_DOTS = 3
 
 
 def delay_histogram(view: EdgeView, words: Words) -> go.Figure:
@@ -65,6 +66,10 @@ def funnel(view: BreakdownView, territory: str, words: Words) -> go.Figure:
     """
     shown = view.territories.filter(pl.col("rate").is_not_null()).sort("n_evaluable")
     figure = go.Figure(layout=_layout(words, FUNNEL_HEIGHT))
+    if shown.is_empty():
+        figure.update_xaxes(visible=False)
+        figure.update_yaxes(visible=False)
+        return figure.add_annotation(text=words("funnel.empty"), showarrow=False)
     for limit in ("funnel_low", "funnel_high"):
         figure.add_trace(_limit(shown, limit))
     figure.add_trace(_dots(shown, territory, words))
@@ -88,6 +93,7 @@ def _limit(shown: pl.DataFrame, limit: str) -> go.Scatter:
 
 def _dots(shown: pl.DataFrame, territory: str, words: Words) -> go.Scatter:
     chosen = pl.col("territory") == territory
+    highest = pl.col("rate").rank("ordinal", descending=True) <= NAMED_DOTS
     look = shown.select(
         pl.when(chosen)
         .then(pl.lit(CHOSEN))
@@ -97,7 +103,7 @@ def _dots(shown: pl.DataFrame, territory: str, words: Words) -> go.Scatter:
         .alias("colour"),
         pl.when(chosen).then(15).when("hotspot").then(10).otherwise(8).alias("size"),
         pl.when("hotspot").then(pl.lit("diamond")).otherwise(pl.lit("circle")).alias("symbol"),
-        pl.when(chosen | pl.col("hotspot")).then("name").otherwise(pl.lit("")).alias("text"),
+        pl.when(chosen | (pl.col("hotspot") & highest)).then("name").otherwise(pl.lit("")).alias("text"),
     )
     return go.Scatter(
         x=shown["n_evaluable"].to_list(),

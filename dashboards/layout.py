@@ -23,7 +23,7 @@ SECONDS_ALLOWED = 15.0
 LAYOUTS_KEPT = 512
 SIDE_BY_SIDE = BoundedSemaphore(2)
 
-LABEL_SHARES = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82)
+LABEL_SHARES = (0.5, *(0.5 + side * step / 24 for step in range(1, 10) for side in (-1, 1)))
 
 Point = tuple[float, float]
 Area = tuple[float, float, float, float]

@@ -93,6 +93,7 @@ def process_map(results: Results, view: MapView, state: MapState, words: Words) 
     body = [
         *(_arrow(passage, placed.routes[passage.ends]) for passage in passages),
         *(_card(step, placed.boxes[step.key]) for step in steps),
+        *(_label(passage, placed.routes[passage.ends].label) for passage in passages if passage.label),
         _start(placed.boxes[START], words("map.start")),
         _end(placed.boxes[END], words("map.end")),
     ]
@@ -197,17 +198,19 @@ def _arrow(passage: Passage, route: Route) -> str:
         tag("path", class_="reach", d=path),
         tag("path", class_="line", d=path, stroke_width=passage.width),
         tag("path", class_="head", d=_head(route, passage.width)),
-        *_label(route.label, passage),
         data_ends=" ".join(passage.ends),
     )
 
 
-def _label(centre: Point, passage: Passage) -> Iterator[str]:
-    if passage.label:
-        (x, y), width = centre, passage.label_width
-        corner = {"x": x - width / 2, "y": y - LABEL_HEIGHT / 2}
-        yield tag("rect", class_="pill", **corner, width=width, height=LABEL_HEIGHT, rx=5)
-        yield text(passage.label, x, y + 5, "edge-label")
+def _label(passage: Passage, centre: Point) -> str:
+    """Return a passage's label, drawn after all passages so that none crosses it."""
+    (x, y), width = centre, passage.label_width
+    corner = {"x": x - width / 2, "y": y - LABEL_HEIGHT / 2}
+    pill = tag("rect", class_="pill", **corner, width=width, height=LABEL_HEIGHT, rx=5)
+    words = text(passage.label, x, y + 5, "edge-label")
+    ends = " ".join(passage.ends)
+    kind = f"label {passage.tone}"
+    return tag("g", pill, words, class_=kind, data_for=passage.key, data_ends=ends, aria_hidden="true")
 
 
 def _bezier(points: tuple[Point, ...]) -> str:

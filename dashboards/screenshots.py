@@ -54,18 +54,17 @@ class Shot:
     whole: bool = False
 
 
-EDGE = "breast_conserving_surgery→radiotherapy_planning"
+EDGE = "breast_ultrasound→breast_biopsy"
 SHOTS = (
     Shot("map", "/"),
-    Shot("map-whole", "/", whole=True),
     Shot("map-edge", f"/?selected={EDGE}"),
-    Shot("map-step", "/?selected=breast_conserving_surgery", "en"),
-    Shot("map-phases-delay", "/?level=phase&measure=median_days", "en"),
+    Shot("map-step-en", "/?selected=breast_conserving_surgery", "en"),
+    Shot("map-phases-delay", "/?level=phase&measure=median_days"),
     Shot("map-dark", "/", scheme="dark"),
     Shot("map-narrow", "/", size=NARROW),
+    Shot("pathways", "/", whole=True),
     Shot("breakdowns", "/ruptures?breakdown=late_start", whole=True),
-    Shot("breakdowns-en", "/ruptures", "en"),
-    Shot("breakdowns-narrow", "/ruptures", size=NARROW),
+    Shot("breakdowns-narrow-en", "/ruptures?breakdown=surveillance_lapse", "en", size=NARROW, whole=True),
 )
 
 

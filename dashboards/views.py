@@ -27,7 +27,7 @@ MOST_EDGES = 150
 OPENING_NODES = 14
 OPENING_EDGES_PER_NODE = 1.5
 LONGEST_DELAYS = 5
-VARIANTS_SHOWN = 12
+VARIANTS_SHOWN = 10
 
 RATIO_BOUNDS = (0.8, 0.95, 1.05, 1.25)
 RATE_BOUNDS = (0.1, 0.2, 0.3, 0.4)
@@ -115,6 +115,13 @@ class MapView:
     def hidden(self) -> int:
         return self.hidden_by_sliders + (self.hidden_by_threshold or 0)
 
+    def draws(self, key: str) -> bool:
+        """Say whether a step or a passage is on the map."""
+        source, arrow, target = key.partition(ARROW)
+        if not arrow:
+            return key in self.nodes["activity"]
+        return not self.edges.filter(source=source, target=target).is_empty()
+
     @property
     def shown_share(self) -> float | None:
         return self.shown / self.n_events if self.n_events else None
@@ -140,11 +147,16 @@ class NodeView:
 
 @dataclass(frozen=True)
 class VariantsView:
-    """The commonest pathways and the rest, said as one row."""
+    """The commonest pathways, those released but not listed, and the rarest, pooled in one row.
 
+    ``level`` says whose names and colours the steps have; ``n_patients`` is None where the pooled row is hidden.
+    """
+
+    level: Level
     variants: pl.DataFrame
+    others: pl.DataFrame
     rest: Mapping[str, Any] | None
-    n_patients: int
+    n_patients: int | None
 
 
 @dataclass(frozen=True)
@@ -236,15 +248,20 @@ def longest_delays(view: MapView) -> pl.DataFrame:
     return between.sort(["median_days", "n_events"], descending=True).head(LONGEST_DELAYS)
 
 
-def variants_view(results: Results, level: Level) -> VariantsView:
-    """Return the commonest pathways of a level, and all others as one row."""
-    rows = _of_level(results.variants, level) if "level" in results.variants.columns else results.variants
-    named = rows.filter(pl.col("rank").is_not_null()).sort("rank")
-    pooled = rows.filter(pl.col("rank").is_null())
+def variants_view(results: Results) -> VariantsView:
+    """Return the commonest pathways, those not listed here, and the rarer ones that are only released pooled.
+
+    Variants are sequences of milestones where the definition names some, else of activities.
+    """
+    named = results.variants.filter(pl.col("rank").is_not_null()).sort("rank")
+    pooled = results.variants.filter(pl.col("rank").is_null())
+    everyone = results.variants["n_patients"]
     return VariantsView(
+        level="phase" if (results.variants["level"] == "milestone").any() else "activity",
         variants=named.head(VARIANTS_SHOWN),
+        others=named.tail(-VARIANTS_SHOWN),
         rest=pooled.row(0, named=True) if pooled.height else None,
-        n_patients=int(results.summary["n_patients"]),
+        n_patients=None if everyone.null_count() else int(everyone.sum()),
     )
 
 

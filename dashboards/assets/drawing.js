@@ -2,7 +2,7 @@
    One Tab stop; arrows go from part to part, Enter or a click chooses, Escape undoes; + - 0 zoom. */
 (function () {
   const { createElement: h, useEffect, useRef } = window.React;
-  const SMALLEST_SCALE = 0.55;
+  const SMALLEST_SCALE = 0.5;
 
   const parts = (host) => [...host.querySelectorAll("[data-key]")];
 
@@ -10,6 +10,10 @@
     const svg = host.querySelector("svg");
     if (!svg) return;
     svg.classList.toggle("has-mark", parts(host).some((part) => part.dataset.key === key));
+    host.querySelectorAll("[data-for]").forEach((label) => {
+      label.classList.toggle("is-marked", label.dataset.for === key);
+      label.classList.toggle("is-near", !!key && label.dataset.ends.split(" ").includes(key));
+    });
     parts(host).forEach((part, place) => {
       const ends = (part.dataset.ends || "").split(" ");
       part.classList.toggle("is-marked", part.dataset.key === key);
@@ -60,7 +64,8 @@
     const host = useRef(null);
     const now = () => host.current.querySelector("svg");
     const timer = useRef(0);
-    const choose = (part) => setProps({ chosen: part && part.dataset.key !== marked ? part.dataset.key : "" });
+    const keyOf = (part) => part && (part.dataset.key || part.dataset.for);
+    const choose = (part) => setProps({ chosen: part && keyOf(part) !== marked ? keyOf(part) : "" });
     useEffect(() => { if (zoomable && now()) fit(now()); }, [svg]);
     useEffect(() => mark(host.current, marked || ""), [svg, marked]);
     const onKeyDown = (event) => {
@@ -81,8 +86,8 @@
     };
     const handlers = {
       onKeyDown,
-      onClick: (event) => { const part = event.target.closest("[data-key]"); if (part) choose(part); },
-      onPointerDown: (event) => { if (zoomable && !event.target.closest("[data-key]")) pan(now(), event); },
+      onClick: (event) => { const part = event.target.closest("[data-key], [data-for]"); if (part) choose(part); },
+      onPointerDown: (event) => { if (zoomable && !event.target.closest("[data-key], [data-for]")) pan(now(), event); },
       onWheel: (event) => { if (zoomable && event.ctrlKey) zoom(now(), event.deltaY > 0 ? 1.15 : 0.87); },
     };
     const button = (name, sign, act) => h("button", { key: name, type: "button", "aria-label": words[name], title: words[name], onClick: act }, sign);

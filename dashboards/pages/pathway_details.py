@@ -18,6 +18,7 @@ from dashboards.words import Words
 from pathways.mining.maps import END, START
 
 FLOWS_SHOWN = 6
+UNKNOWN_COLOUR = "#888888"
 
 
 def phase_names(results: Results, words: Words) -> dict[str, str]:
@@ -40,8 +41,10 @@ def panel(results: Results, view: MapView, state: MapState, words: Words) -> lis
 def _content(results: Results, view: MapView, state: MapState, words: Words) -> list[Component] | None:
     if state.selected == HIDDEN_KEY:
         return _hidden_panel(view, results, words)
-    kind = _edge_panel if ARROW in state.selected else _node_panel
-    return kind(results, state, words)
+    content = (_edge_panel if ARROW in state.selected else _node_panel)(results, state, words)
+    if content and not view.draws(state.selected):
+        content.append(html.P(words("panel.not_drawn"), className="small soft"))
+    return content
 
 
 def _close(words: Words) -> Component:
@@ -114,8 +117,15 @@ def _edge_panel(results: Results, state: MapState, words: Words) -> list[Compone
         html.Div(numbers, className="figures"),
         html.H3(words("edge.distribution")),
         _delays(view, words),
-        html.P(words("edge.tied", share=words.percent(edge["tied_share"])), className="small soft"),
+        *_notes(edge, words),
     ]
+
+
+def _notes(edge: Mapping[str, Any], words: Words) -> list[Component]:
+    tied, unsaid = edge["tied_share"], edge["p90_days"] is None
+    notes = [words("edge.tied", share=words.percent(tied))] if tied else []
+    notes += [words("edge.too_few")] if unsaid else []
+    return [html.P(note, className="small soft") for note in notes]
 
 
 def _delays(view: views.EdgeView, words: Words) -> Component:
@@ -159,24 +169,24 @@ def _flows(
         yield f"{row['source']}{ARROW}{row['target']}", names[row[end]], value, row["share"]
 
 
-def variants(results: Results, level: Level, words: Words) -> list[Component]:
-    view = views.variants_view(results, level)
-    title = parts.head(
-        html.H2(words("variants.title")), html.Span(words("variants.note"), className="small soft")
-    )
+def variants(results: Results, words: Words) -> list[Component]:
+    """Return the table of the commonest pathways, each a row of coloured steps."""
+    view = views.variants_view(results)
+    note = words("variants.note_milestones") if view.level == "phase" else words("variants.note")
+    title = html.H2(words("variants.title"))
     if view.variants.is_empty():
         return [title, parts.empty(_no_variant(results, words))]
     longest = view.variants["share"].max()
-    rows = [_variant(row, results, level, longest, words) for row in view.variants.iter_rows(named=True)]
+    rows = [_variant(row, view.level, longest, results, words) for row in view.variants.iter_rows(named=True)]
+    body = html.Tbody([*rows, *_others(view, words), *_rest(view, words)])
     return [
-        title,
-        html.Div(
-            html.Table(
-                [_variant_head(view, words), html.Tbody([*rows, *_rest(view, words)])], className="variants"
-            ),
-            className="scroll",
-        ),
+        parts.head(title, html.Span(note, className="small soft"), *_variants_file(words)),
+        html.Div(html.Table([_variant_head(view, words), body], className="variants"), className="scroll"),
     ]
+
+
+def _variants_file(words: Words) -> list[Component]:
+    return [parts.button("map:variants-csv", words("map.download_csv")), parts.download("map:variants-file")]
 
 
 def _no_variant(results: Results, words: Words) -> str:
@@ -193,32 +203,36 @@ def _variant_head(view: views.VariantsView, words: Words) -> html.Thead:
         words("variants.share"),
         words("variants.days"),
     ]
-    return html.Thead(html.Tr([html.Th(name, scope="col") for name in names]))
+    kinds = ["", "", "n", "", "n"]
+    cells = [html.Th(name, scope="col", className=kind) for name, kind in zip(names, kinds, strict=True)]
+    return html.Thead(html.Tr(cells))
 
 
-def _variant(row: Mapping[str, Any], results: Results, level: Level, longest: Any, words: Words) -> html.Tr:
+def _variant(row: Mapping[str, Any], level: Level, longest: Any, results: Results, words: Words) -> html.Tr:
     return html.Tr(
         [
             html.Td(str(row["rank"])),
-            html.Td(_chips(row["variant"], results, level, words)),
-            html.Td(f"{words.number(row['n_patients'])} · {words.percent(row['share'], 1)}", className="n"),
+            html.Td(_chips(row["variant"], level, results, words)),
+            html.Td(_patients(row["n_patients"], row["share"], words), className="n"),
             html.Td(parts.bar(row["share"] / longest, "share")),
             html.Td(words.days(row["median_days"]), className="n"),
         ]
     )
 
 
-def _chips(variant: list[str], results: Results, level: Level, words: Words) -> html.Div:
-    names = _names(results, level, words)
-    nodes = results.nodes.filter(pl.col("level") == level)
-    phases = dict(nodes.select("activity", "phase").iter_rows())
-    colours = phase_colours(results.phases)
+def _patients(patients: int | None, share: float | None, words: Words) -> str:
+    return f"{words.number(patients)} · {words.percent(share, 1)}"
+
+
+def _chips(variant: list[str], level: Level, results: Results, words: Words) -> html.Div:
+    names, colours = _names(results, level, words), phase_colours(results.phases)
+    phases = dict(results.nodes.filter(level=level).select("activity", "phase").iter_rows())
     return html.Div(
         [
             html.Span(
                 names.get(step, step),
                 className="chip",
-                style={"borderLeftColor": colours.get(phases.get(step, ""), "#888888")},
+                style={"borderLeftColor": colours.get(phases.get(step, ""), UNKNOWN_COLOUR)},
             )
             for step in variant
         ],
@@ -226,18 +240,30 @@ def _chips(variant: list[str], results: Results, level: Level, words: Words) -> 
     )
 
 
+def _others(view: views.VariantsView, words: Words) -> list[html.Tr]:
+    if view.others.is_empty():
+        return []
+    name = words("variants.others", n=words.number(view.others.height))
+    value = _patients(int(view.others["n_patients"].sum()), float(view.others["share"].sum()), words)
+    return [_summed(name, value)]
+
+
 def _rest(view: views.VariantsView, words: Words) -> list[html.Tr]:
     if view.rest is None:
         return []
-    value = f"{words.number(view.rest['n_patients'])} · {words.percent(view.rest['share'], 1)}"
+    value = _patients(view.rest["n_patients"], view.rest["share"], words)
+    return [_summed(words("variants.rest"), value)]
+
+
+def _summed(name: str, value: str) -> html.Tr:
     cells = [
         html.Td(""),
-        html.Td(words("variants.rest"), className="soft"),
+        html.Td(name, className="soft"),
         html.Td(value, className="n"),
         html.Td(""),
         html.Td(""),
     ]
-    return [html.Tr(cells)]
+    return html.Tr(cells)
 
 
 def table(results: Results, view: MapView, state: MapState, words: Words) -> html.Table:

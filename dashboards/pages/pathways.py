@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import dash_mantine_components as dmc
+import polars as pl
 from dash import ALL, Dash, Input, Output, State, ctx, html, no_update
 from dash.development.base_component import Component
 
@@ -41,7 +42,7 @@ def layout(results: Results, query: Mapping[str, str], words: Words) -> Componen
             ),
             html.Div(_legend(results, view, state, words), id="map:legend", className="map-foot"),
             html.Div([_slow_card(results, view, state, words), _how_card(words)], className="reading"),
-            parts.card(html.Div(details.variants(results, state.level, words), id="map:variants")),
+            parts.card(*details.variants(results, words)),
             parts.card(_table_details(results, view, state, words), name="block"),
         ]
     )
@@ -54,13 +55,12 @@ def register(app: Dash, results: Results) -> None:
         Output("map:activities", "value"),
         Output("map:paths", "value"),
         Output("map:selected", "chosen"),
-        Output("map:variants", "children"),
         Input("map:level", "value"),
         prevent_initial_call=True,
     )
-    def change_level(level: Level) -> tuple[int, int, str, Any]:
+    def change_level(level: Level) -> tuple[int, int, str]:
         opening = views.opening_state(results, level)
-        return opening.activities, opening.paths, "", details.variants(results, level, visitor_words())
+        return opening.activities, opening.paths, ""
 
     @app.callback(
         Output("map:selected", "svg"),
@@ -112,6 +112,12 @@ def register(app: Dash, results: Results) -> None:
         write = export_svg if ctx.triggered_id == "map:svg" else export_csv
         return write(results, state, words)
 
+    @app.callback(
+        Output("map:variants-file", "data"), Input("map:variants-csv", "n_clicks"), prevent_initial_call=True
+    )
+    def export_commonest(_: int | None) -> dict[str, Any]:
+        return export_variants(results, visitor_words())
+
     parts.remember(app, [*(Input(name, "value") for name in CONTROLS), Input("map:selected", "chosen")])
 
 
@@ -120,6 +126,13 @@ def export_csv(results: Results, state: MapState, words: Words) -> dict[str, Any
     view = views.map_view(results, state)
     frame = views.with_provenance(view.edges, results, details.filter_sentence(view, state, words))
     return parts.file(views.to_csv(frame), f"{words('file.map')}-{results.study[:8]}.csv")
+
+
+def export_variants(results: Results, words: Words) -> dict[str, Any]:
+    """Return all released variants as a CSV file, the steps of each joined by arrows."""
+    steps = pl.col("variant").list.join(f" {views.ARROW} ")
+    frame = views.with_provenance(results.variants.with_columns(steps), results, "")
+    return parts.file(views.to_csv(frame), f"{words('file.variants')}-{results.study[:8]}.csv")
 
 
 def export_svg(results: Results, state: MapState, words: Words) -> dict[str, Any]:

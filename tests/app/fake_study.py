@@ -60,6 +60,7 @@ TYPICAL = [
     [1, 3, 4, 5, 6, 7, 9, 14, 20, 21, 22, 24],
     [2, 5, 6, 7, 10],
 ]
+MILESTONES = ("surgery", "chemotherapy", "radiotherapy", "endocrine_therapy", "reconstruction")
 REPEATS = {
     "chemotherapy_session": (6, 21),
     "radiotherapy_session": (4, 2),
@@ -230,7 +231,9 @@ def _node_table(events: pl.DataFrame, level: str, pathway: Pathway) -> pl.DataFr
     )
 
 
-def _variant_table(events: pl.DataFrame) -> pl.DataFrame:
+def _variant_table(events: pl.DataFrame, phase_of: dict[str, str]) -> pl.DataFrame:
+    events = events.with_columns(pl.col("activity").replace(phase_of))
+    events = events.filter(pl.col("activity").is_in(MILESTONES))
     changed = pl.col("activity") != pl.col("activity").shift(1).over("patient")
     cases = (
         events.filter(changed.fill_null(True))
@@ -257,7 +260,7 @@ def _variant_table(events: pl.DataFrame) -> pl.DataFrame:
     )
     both = pl.concat([shown.with_columns(pl.col("rank").cast(pl.Int64)), pooled])
     return both.with_columns(
-        pl.lit("activity").alias("level"), (pl.col("n_patients") / cases.height).alias("share")
+        pl.lit("milestone").alias("level"), (pl.col("n_patients") / cases.height).alias("share")
     ).select("level", "rank", "variant", "n_patients", "share", "median_days")
 
 
@@ -357,7 +360,7 @@ def _tables(events: pl.DataFrame, pathway: Pathway, synthetic: bool) -> dict[str
         "nodes": pl.concat(nodes),
         "edges": pl.concat(edges),
         "edge_delays": pl.concat(delays),
-        "variants": _variant_table(events),
+        "variants": _variant_table(events, pathway.phase_of()),
         "breakdowns": breakdowns,
         "territories": _territory_table(breakdowns["breakdown"].to_list()),
         "summary": summary,

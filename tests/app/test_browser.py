@@ -30,6 +30,7 @@ from dashboards.screenshots import NARROW, WIDE, free_port, launch
 
 COMMAND = "import sys; from pathways.cli import main; sys.exit(main(sys.argv[1:]))"
 EDGE = "breast_biopsy→pathology_exam"
+expect.set_options(timeout=20_000)
 
 
 @contextmanager
@@ -133,7 +134,7 @@ def test_every_page_fits_wide_and_narrow(
 def test_an_edge_shows_its_delays_and_closes(visitor: BrowserContext, address: str) -> None:
     with watching(visitor, address, "/") as page:
         expect(page.locator(".panel")).to_be_hidden()
-        page.locator(f"[data-key='{EDGE}'] .pill").click()
+        page.locator(f"[data-for='{EDGE}'] .edge-label").click()
         expect(page.locator(".panel h2")).to_contain_text("Biopsie du sein → Examen")
         expect(page.locator(".panel .js-plotly-plot .point").first).to_be_attached()
         expect(page).to_have_url(re.compile(r"selected=breast_biopsy%E2%86%92pathology_exam"))
@@ -146,7 +147,7 @@ def test_the_map_by_keyboard(visitor: BrowserContext, address: str) -> None:
         page.locator("[data-key][tabindex='0']").focus()
         page.keyboard.press("ArrowRight")
         expect(page.locator(".panel h2")).to_be_visible()
-        chosen = page.locator(".is-marked").get_attribute("data-key")
+        chosen = page.locator("[data-key].is-marked").get_attribute("data-key")
         assert page.evaluate("document.activeElement.dataset.key") == chosen
         page.keyboard.press("Escape")
         expect(page.locator(".panel")).to_be_hidden()

@@ -132,6 +132,8 @@ def test_the_panel_of_anything_that_can_be_chosen(client: FlaskClient, key: str)
 def test_the_downloads(client: FlaskClient) -> None:
     csv = call(client, "map:file.data", MAP | {"map:csv": 1}, "map:csv.n_clicks")["map:file"]["data"]
     svg = call(client, "map:file.data", MAP | {"map:svg": 1}, "map:svg.n_clicks")["map:file"]["data"]
+    variants = call(client, "map:variants-file.data", {"map:variants-csv": 1}, "map:variants-csv.n_clicks")
+    assert " → " in variants["map:variants-file"]["data"]["content"]
     places = call(client, "where:file.data", WHERE | {"where:csv": 1}, "where:csv.n_clicks")["where:file"][
         "data"
     ]

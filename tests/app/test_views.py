@@ -119,10 +119,19 @@ def test_longest_delays_leave_out_loops(results: Results) -> None:
     assert (slow["source"] != slow["target"]).all()
 
 
-def test_variants_and_the_rest_make_everyone(results: Results) -> None:
-    view = views.variants_view(results, "activity")
-    assert view.rest is not None
-    assert view.variants["n_patients"].sum() + view.rest["n_patients"] == view.n_patients
+def test_variants_listed_others_and_rest_make_everyone(results: Results) -> None:
+    view = views.variants_view(results)
+    assert view.level == "phase" and view.rest is not None
+    assert view.variants.height == views.VARIANTS_SHOWN and view.others.height > 0
+    listed = view.variants["n_patients"].sum() + view.others["n_patients"].sum()
+    assert listed + view.rest["n_patients"] == view.n_patients
+
+
+def test_a_hidden_rest_leaves_no_total(results: Results) -> None:
+    named = pl.col("rank").is_not_null()
+    hidden = results.variants.with_columns(pl.when(named).then("n_patients"), level=pl.lit("activity"))
+    view = views.variants_view(replace(results, variants=hidden))
+    assert view.n_patients is None and view.level == "activity"
 
 
 def test_territories_of_the_map_are_all_there(results: Results) -> None:
@@ -176,7 +185,7 @@ def test_a_study_without_optional_tables_has_empty_views(results: Results) -> No
         breakdowns=results.breakdowns.clear(),
         edge_delays=results.edge_delays.clear(),
     )
-    assert views.variants_view(bare, "activity").rest is None
+    assert views.variants_view(bare).rest is None
     assert views.breakdown_ids(bare) == []
     assert views.breakdown_view(bare, BreakdownState(), territory_names()).n_suppressed == 101
 
