@@ -9,10 +9,7 @@ import pytest
 
 from eventlogs.snds.build import build
 from pathways.definition import load
-from tests.spec.render import snds_page
 from tests.spec.snds_rules import RULES, Rule, write
-
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "snds-rules.md"
 
 
 def built(rule: Rule, folder: Path, *, shuffled: bool) -> list[str]:
@@ -46,7 +43,3 @@ def test_cancelled_line_was_visible_until_its_cancellation(tmp_path: Path) -> No
     gone = pl.read_parquet(tmp_path / "out" / "withdrawn" / "*.parquet")
     visible = gone.select("patient_id", pl.col("known_from", "known_until").dt.date().cast(pl.String))
     assert visible.rows() == [("cancelled-1", "2021-04-01", "2021-07-01")]
-
-
-def test_page_of_rules_is_up_to_date() -> None:
-    assert PAGE.read_text(encoding="utf-8") == snds_page(RULES), "render it with: python -m tests.spec.render"
