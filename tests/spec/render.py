@@ -31,9 +31,9 @@ def snds_page(rules: Iterable[Rule]) -> str:
 
 BREAKDOWN_HEAD = """# Rules of the breakdown contract
 
-Rendered from the tests, like the [SNDS rules](snds-rules.md). Days count from the first of January 2020 (day 0); the source is
-observed until day 1000 unless said. The definitions below are those of the tests, with round numbers; the windows of
-the breast cancer definition are in `pathways/definitions/breast_cancer.toml`, each with its source. All are operational.
+Rendered from the tests, like the [SNDS rules](snds-rules.md). Days count from 1 January 2020 (day 0); the source is
+observed until day 1000 unless said. The definitions below are those of the tests, with round numbers; the windows
+of breast cancer are in `pathways/definitions/breast_cancer.toml`, each with its source. All are operational.
 """
 
 
@@ -60,10 +60,10 @@ def _spec(spec: Spec) -> str:
     outcome = _lines(spec.outcome, ("patient", "status", "decided on day"))
     until = "" if spec.observed_until == 1000 else f" Observed until day {spec.observed_until}."
     left = "".join(f" {patient} is followed until day {day}." for patient, day in spec.left_on.items())
+    words = f"Definition *{spec.definition.id}*. {spec.rule}{until}{left}\n"
     return "\n".join(
-        [f"## {spec.id}\n", f"Definition *{spec.definition.id}*. {spec.rule}{until}{left}\n", f"*Source: {spec.source}.*\n",
-         events, "**Outcome**\n", outcome]
-    )  # fmt: skip
+        [f"## {spec.id}\n", words, f"*Source: {spec.source}.*\n", events, "**Outcome**\n", outcome]
+    )
 
 
 def _lines(text: str, names: tuple[str, ...]) -> str:
