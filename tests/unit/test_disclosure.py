@@ -327,7 +327,7 @@ def test_no_attack_succeeds_on_generated_maps(seed, n_patients, n_activities, co
 
 
 def test_no_attack_succeeds_on_a_large_map_and_it_is_quick():
-    pathway, log = small_pathway(25), random_log(3, 3000, 25, 0.2)
+    pathway, log = small_pathway(25), random_log(3, 4000, 25, 1.0)
     maps = process_maps(log, pathway)
     assert maps["activity"].flow().height >= 300
     began = time.process_time()
