@@ -607,7 +607,8 @@ def release_variants(
         totals = _variant_totals(int(variants[level]["n_patients"].sum()), nodes, edges, coarser)
         uses = [_uses(each, level, _groups(pathway), coarser) for each in candidates["variant"].to_list()]
         listed[level] = candidates.filter(_listable(candidates["n_patients"], uses, totals, policy))
-    frames = [_variant_frame(variants[level], listed[level], level, policy) for level in _in_order(variants)]
+    whole = {level: int(frame["n_patients"].sum()) for level, frame in variants.items()}
+    frames = [_variant_frame(whole[level], listed[level], level, policy) for level in _in_order(variants)]
     n_listed = sum(frame.height for frame in listed.values())
     return _released(
         "variants",
@@ -624,6 +625,7 @@ def release_variants(
 def release_milestones(
     sequences: pl.DataFrame,
     nodes: Released,
+    n_patients: int,
     *,
     policy: DisclosurePolicy = POLICY,
     origin: Origin = UNFILTERED,
@@ -636,6 +638,8 @@ def release_milestones(
         From `pathways.mining.maps.variants` of a `pathways.mining.maps.milestone_log`.
     nodes : Released
         From `release_map` on the same log: each sequence is part of the patients of its phases.
+    n_patients : int
+        Patients with at least one event: those without any milestone are pooled with the rarer sequences.
 
     Returns
     -------
@@ -647,7 +651,6 @@ def release_milestones(
     A sequence is listed where what remains of all patients, and of each of its phases, after the listed sequences
     are taken off is nobody or at least the threshold.
     """
-    n_patients = int(sequences["n_patients"].sum())
     phases = nodes.frame.filter(level="phase").select("activity", "n_patients").drop_nulls()
     totals: dict[tuple[str, ...], int] = {
         ("all",): n_patients,
@@ -660,11 +663,11 @@ def release_milestones(
     listed = frequent.filter(_listable(frequent["n_patients"], uses, totals, policy))
     return _released(
         "variants",
-        _variant_frame(sequences, listed, "milestone", policy),
+        _variant_frame(n_patients, listed, "milestone", policy),
         policy,
         origin,
         numerator="patients with this whole sequence of milestones, repeats written once",
-        denominator="patients with at least one milestone",
+        denominator="patients with at least one event",
         suppressed=sequences.height - listed.height,
         rounded="durations to whole days, shares to 3 decimals",
     )
@@ -735,10 +738,7 @@ def _uses_of_level(sequence: Sequence[str], level: Level) -> Counter[tuple[str, 
     return Counter([*sets, *(("node", level, name) for name in set(sequence))]) + flows
 
 
-def _variant_frame(
-    variants: pl.DataFrame, listed: pl.DataFrame, level: str, policy: DisclosurePolicy
-) -> pl.DataFrame:
-    total = int(variants["n_patients"].sum())
+def _variant_frame(total: int, listed: pl.DataFrame, level: str, policy: DisclosurePolicy) -> pl.DataFrame:
     rest = total - int(listed["n_patients"].sum())
     shown = listed.select(
         "variant",

@@ -35,7 +35,7 @@ from pathways.disclosure import (
     release_territories,
     release_variants,
 )
-from pathways.mining.maps import Level, ProcessMap, milestone_log, phase_log, variants
+from pathways.mining.maps import collapsed_variants, milestone_log, process_maps, variants
 from pathways.mining.pm4py_door import discover_released
 from pathways.mining.territories import territory_rates
 from pathways.risk.breakdown import evaluate
@@ -264,12 +264,12 @@ def mine(study: str | Path, *, policy: DisclosurePolicy = POLICY, progress: Prog
         progress("mine", 0, 3)
         maps = released_maps(log, pathway, policy, origin)
         progress("mine", 1, 3)
-        results = released_results(log, pathway, policy, origin)
+        results = released_results(log, pathway, policy, origin, nodes=maps[0])
         progress("mine", 2, 3)
         write_released(folder, [*maps, *results, _summary(log, opened, policy, origin)])
-        _write_models(folder, maps)
+        refused = _write_models(folder, maps)
         progress("mine", 3, 3)
-    opened.record(step)
+    opened.record(step | ({"model": refused} if refused else {}))
     return Study.open(study)
 
 
@@ -291,35 +291,41 @@ def released_maps(
     origin : Origin
         Study and filters, for the tables' meta.
     """
-    logs: dict[Level, EventLog] = {"activity": log}
-    if pathway is not None and pathway.phases:
-        logs["phase"] = phase_log(log, pathway)
-    maps = {level: ProcessMap.from_log(one, level=level) for level, one in logs.items()}
+    maps = process_maps(log, pathway)
     nodes, edges = release_map(maps, pathway=pathway, policy=policy, origin=origin)
     delays = release_delays(maps, edges, policy=policy, origin=origin)
     if pathway is not None and pathway.milestones:
         sequences = variants(milestone_log(log, pathway))
-        return [nodes, edges, delays, release_milestones(sequences, nodes, policy=policy, origin=origin)]
-    whole = {level: variants(one, collapse=True) for level, one in logs.items()}
-    return [
-        nodes,
-        edges,
-        delays,
-        release_variants(whole, nodes, edges, pathway=pathway, policy=policy, origin=origin),
-    ]
+        shared = release_milestones(
+            sequences, nodes, maps["activity"].n_patients, policy=policy, origin=origin
+        )
+    else:
+        whole = collapsed_variants(log, pathway)
+        shared = release_variants(whole, nodes, edges, pathway=pathway, policy=policy, origin=origin)
+    return [nodes, edges, delays, shared]
 
 
 def released_results(
-    log: EventLog, pathway: Pathway | None, policy: DisclosurePolicy = POLICY, origin: Origin = UNFILTERED
+    log: EventLog,
+    pathway: Pathway | None,
+    policy: DisclosurePolicy = POLICY,
+    origin: Origin = UNFILTERED,
+    *,
+    nodes: Released | None = None,
 ) -> list[Released]:
     """Release ``breakdowns`` and, where patients have a territory, ``territories``; nothing without a breakdown.
 
-    Parameters are those of `released_maps`.
+    Parameters
+    ----------
+    log, pathway, policy, origin
+        As for `released_maps`.
+    nodes : Released, optional
+        The released nodes of the same log: what is said of breakdowns must not give away a part of them.
     """
     if pathway is None or not pathway.breakdowns:
         return []
     results = evaluate(log, pathway)
-    breakdowns = release_breakdowns(results.summary(), pathway, policy=policy, origin=origin)
+    breakdowns = release_breakdowns(results.summary(), pathway, nodes=nodes, policy=policy, origin=origin)
     if not log.patients["territory"].count():
         return [breakdowns]
     rates = territory_rates(results.frame, log.patients)
@@ -339,12 +345,16 @@ def _summary(log: EventLog, study: Study, policy: DisclosurePolicy, origin: Orig
     )
 
 
-def _write_models(folder: Path, maps: list[Released]) -> None:
-    """Discover a process model from the released edges, by the inductive miner, and write it as BPMN and PNML."""
+def _write_models(folder: Path, maps: list[Released]) -> str:
+    """Discover a process model from the released edges, write it as BPMN and PNML, or return why there is none."""
     edges = next(table for table in maps if table.name == "edges")
-    model = discover_released(edges.frame)
+    try:
+        model = discover_released(edges.frame)
+    except DisclosureRefused as refusal:
+        return f"no model is released: {refusal}"
     model.write_bpmn(folder / "model_activity.bpmn")
     model.write_pnml(folder / "model_activity.pnml")
+    return ""
 
 
 def train(

@@ -38,7 +38,10 @@ def released(groups: dict[tuple[str, ...], int]) -> dict[tuple[str, ...], int]:
     counted = node_counts(phase_log(log, PATHWAY)).select(
         pl.lit("phase").alias("level"), "activity", "n_patients"
     )
-    table = release_milestones(variants(milestone_log(log, PATHWAY)), Released("nodes", counted)).frame
+    counted = counted.filter(pl.col("n_patients") >= 11)
+    table = release_milestones(
+        variants(milestone_log(log, PATHWAY)), Released("nodes", counted), log.n_patients
+    ).frame
     return {tuple(sequence): n for sequence, n in table.select("variant", "n_patients").rows()}
 
 
@@ -67,4 +70,10 @@ def test_what_remains_of_a_phase_is_nobody_or_enough() -> None:
     irradiated = 45
     listed = sum(n for sequence, n in shown.items() if "radiotherapy" in sequence)
     assert irradiated - listed not in range(1, 11)
+    assert all(n >= 11 for n in shown.values())
+
+
+def test_patients_without_a_milestone_are_pooled_not_counted() -> None:
+    shown = released({(SURGERY, RADIOTHERAPY): 40, (SURGERY,): 30, (CONSULTATION,): 4})
+    assert sum(shown.values()) == 74
     assert all(n >= 11 for n in shown.values())
