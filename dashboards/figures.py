@@ -38,15 +38,18 @@ def delay_histogram(view: EdgeView, words: Words) -> go.Figure:
         hoverinfo="text",
     )
     figure = go.Figure(bars, _layout(words, HISTOGRAM_HEIGHT))
-    for share, days in (("edge.median", view.edge["median_days"]), ("edge.p90", view.edge["p90_days"])):
-        if days is not None:
-            figure.add_vline(days, line={"color": CHOSEN, "width": 1.5, "dash": "dot"})
-            figure.add_annotation(
-                x=days, y=1.0, yref="paper", yanchor="bottom", text=words(share), showarrow=False
-            )
+    for name, column, side in (("edge.median", "median_days", "right"), ("edge.p90", "p90_days", "left")):
+        _mark_delay(figure, view.edge[column], words(name), side)
     figure.update_xaxes(title_text=words("edge.days_axis"), rangemode="tozero")
     figure.update_yaxes(title_text=words("edge.density_axis"), rangemode="tozero", nticks=4)
     return figure
+
+
+def _mark_delay(figure: go.Figure, days: float | None, name: str, side: str) -> None:
+    if days is not None:
+        figure.add_vline(days, line={"color": CHOSEN, "width": 1.5, "dash": "dot"})
+        place = {"x": days, "y": 1.0, "yref": "paper", "yanchor": "bottom", "xanchor": side}
+        figure.add_annotation(text=name, showarrow=False, **place)
 
 
 def _bin_sentence(row: dict[str, int | None], words: Words) -> str:

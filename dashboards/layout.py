@@ -1,8 +1,9 @@
 """Where each step and each passage of the map is drawn.
 
 Graphviz does it, in a child process: inside ours it could neither be interrupted nor run from two threads. Columns
-are phases and the order inside a column is given, so a step keeps its place when the sliders move; Graphviz only
-chooses distances and routes the passages around the steps.
+are phases and the order inside a column is given, so a step keeps its place among the others when the sliders move
+(in 342 of 360 slider positions of two synthetic studies; in the rest Graphviz swapped two steps of a column). Graphviz
+chooses distances and routes the passages around the steps; the labels are placed here.
 """
 
 from __future__ import annotations

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
-from urllib.parse import urlencode
 
 import polars as pl
 
@@ -55,10 +54,6 @@ class MapState:
             paths=_percent(query.get("paths"), opening.paths),
             selected=query.get("selected", opening.selected),
         )
-
-    def to_query(self) -> str:
-        """Write the state as a URL's query."""
-        return "?" + urlencode({key: value for key, value in asdict(self).items() if value != ""})
 
 
 @dataclass(frozen=True)

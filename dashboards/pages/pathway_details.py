@@ -186,7 +186,10 @@ def variants(results: Results, words: Words) -> list[Component]:
 
 
 def _variants_file(words: Words) -> list[Component]:
-    return [parts.button("map:variants-csv", words("map.download_csv")), parts.download("map:variants-file")]
+    return [
+        parts.button("map:variants-csv", words("variants.download_csv")),
+        parts.download("map:variants-file"),
+    ]
 
 
 def _no_variant(results: Results, words: Words) -> str:

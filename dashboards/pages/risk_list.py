@@ -120,20 +120,20 @@ def _columns(words: Words) -> list[dict[str, Any]]:
         return {"field": field, "headerName": words(name), **more}
 
     def number(field: str, name: str, shown: str, width: int) -> dict[str, Any]:
-        formatter = {"valueFormatter": {"function": f"params.data.{shown}"}, "width": width}
+        formatter = {"valueFormatter": {"function": f"params.data.{shown}"}, "minWidth": width}
         late = (
             {"cellClassRules": {"is-late": "params.data.days_overdue > 0"}} if field == "days_overdue" else {}
         )
         return text(field, name, type="rightAligned", filter="agNumberColumnFilter", **formatter, **late)
 
     return [
-        text("rank", "list.rank", type="rightAligned", width=70, filter=False),
-        text("patient_id", "list.patient", width=110),
+        text("rank", "list.rank", type="rightAligned", minWidth=70, filter=False),
+        text("patient_id", "list.patient", minWidth=115),
         number("risk", "list.risk", "risk_text", 95),
-        text("expected_step", "list.step", width=170),
-        text("due_date", "list.due", width=125, valueFormatter={"function": "params.data.due_text"}),
+        text("expected_step", "list.step", minWidth=170),
+        text("due_date", "list.due", minWidth=125, valueFormatter={"function": "params.data.due_text"}),
         number("days_overdue", "list.overdue", "overdue_text", 120),
-        text("reason_1", "list.reason_1", minWidth=220, flex=3),
-        text("reason_2", "list.reason_2", minWidth=160, flex=2),
-        text("reason_3", "list.reason_3", minWidth=160, flex=2),
+        text("reason_1", "list.reason_1", minWidth=255),
+        text("reason_2", "list.reason_2", minWidth=185),
+        text("reason_3", "list.reason_3", minWidth=185),
     ]
