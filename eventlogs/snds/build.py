@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -190,6 +191,7 @@ class _Build:
         t = partial(self._table, None, None, self.links)
         lines = t("ER_PRS_F").select(
             nw.len().alias("lines_read"),
+            nw.col("FLX_DIS_DTD").is_null().sum().alias("lines_without_flux"),
             *((~keep).sum().alias(f"lines_{reason}") for reason, keep in attach.line_filters().items()),
         )
         unknown = (
@@ -272,11 +274,16 @@ def _dcir_horizon(extract: Extract) -> date:
 def _pmsi_horizon(extract: Extract) -> date:
     if stated := extract.cutoff("pmsi"):
         return stated
-    years = [int(year) for year in extract.years("T_MCOaaB") if year]
-    if years:
-        return date(2000 + max(years), 12, 31)
+    if ends := [_end_of(period) for period in extract.years("T_MCOaaB") if period]:
+        return max(ends)
     last = extract.scan("T_MCOaaC").select(pl.col("SOR_DAT").max())
     return _day(last, "T_MCOaaC has no SOR_DAT at all; give [cutoff] pmsi in extract.toml")
+
+
+def _end_of(period: str) -> date:
+    """Return the last day of ``21`` (a year) or ``21_03`` (January to March, cumulative)."""
+    year, _, month = period.partition("_")
+    return date(2000 + int(year), int(month or 12), monthrange(2000 + int(year), int(month or 12))[1])
 
 
 def _day(frame: pl.LazyFrame, otherwise: str) -> date:

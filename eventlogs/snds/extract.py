@@ -95,8 +95,16 @@ class Extract:
             One year only; default all, one after the other.
         """
         years = self.years(name) if year is None else [year]
-        pieces = [self._typed(name, path) for y in years for path in self._readable.get((name, y), ())]
+        pieces = [file for y in years for file in self._dated(name, y)]
         return pl.concat(pieces) if pieces else _empty(schema.tables()[name])
+
+    def _dated(self, name: str, year: str) -> list[pl.LazyFrame]:
+        """Return a table's files of one year; a stay without a year of discharge has that of its table."""
+        files = [self._typed(name, path) for path in self._readable.get((name, year), ())]
+        if name != "T_MCOaaB" or not year:
+            return files
+        discharge = pl.col("SOR_ANN").fill_null(2000 + int(year[:2]))
+        return [file.with_columns(discharge) for file in files]
 
     @cached_property
     def _readable(self) -> dict[tuple[str, str], tuple[Path, ...]]:
@@ -147,10 +155,41 @@ class Extract:
         for name, paths in self._tables():
             for path in paths:
                 absent += self._check_file(name, path)
+        self._check_stays()
+        self._check_months()
         for name, table in schema.tables().items():
             if table.required and self.scan(name).select(pl.len()).collect().item() == 0:
                 raise ExtractError(f"{name} has no row; an extract needs at least one, check the export")
         return sorted(set(absent))
+
+    def _check_stays(self) -> None:
+        """Refuse a year whose stays have no chaining table, or whose keys repeat: RSA_NUM starts again each year."""
+        for year in self.years("T_MCOaaB"):
+            here = f"T_MCO{year or 'aa'}"
+            if year not in self.years("T_MCOaaC"):
+                raise ExtractError(
+                    f"{here}B has no {here}C beside it, so its stays belong to nobody; add {here}C"
+                )
+            for part in ("B", "C"):
+                keys = self.scan(f"T_MCOaa{part}", year).select("ETA_NUM", "RSA_NUM")
+                counts = keys.select(n=pl.len(), distinct=pl.struct(pl.all()).n_unique()).collect()
+                if doubled := counts["n"].item() - counts["distinct"].item():
+                    raise ExtractError(
+                        f"{here}{part} has {doubled} rows that repeat (ETA_NUM, RSA_NUM); "
+                        "give one table a year, named with its year (T_MCO21B)"
+                    )
+
+    def _check_months(self) -> None:
+        """Refuse a flux month that an archived table and the current one both hold: it would count twice."""
+        seen: dict[date, str] = {}
+        for year in self.years("ER_PRS_F"):
+            months = self.scan("ER_PRS_F", year).select(pl.col("FLX_DIS_DTD").drop_nulls().unique()).collect()
+            for month in months["FLX_DIS_DTD"].to_list():
+                if month in seen:
+                    raise ExtractError(
+                        f"flux month {month:%Y-%m} is both in ER_PRS_F_{year} and in {seen[month]}; keep one of the two"
+                    )
+                seen[month] = f"ER_PRS_F_{year}" if year else "ER_PRS_F"
 
     def _tables(self) -> Iterator[tuple[str, tuple[Path, ...]]]:
         for (name, _), paths in sorted(self._readable.items()):
@@ -173,18 +212,19 @@ class Extract:
         doubtful = {
             column: kind
             for column, kind in table.columns.items()
-            if kind != "text" and column in names and dtypes[names[column]] == pl.String
+            if kind != "text" and column in names and not dtypes[names[column]].is_temporal()
         }
         if not doubtful:
             return
         raw = _raw(path).select(pl.col(names[column]).alias(column) for column in doubtful)
-        counts = _collect(raw.select(schema.unreadable(c, kind) for c, kind in doubtful.items()), path)
+        bad = {c: schema.unreadable(c, kind, dtypes[names[c]]) for c, kind in doubtful.items()}
+        counts = _collect(raw.select(wrong.sum().alias(column) for column, wrong in bad.items()), path)
         for column, kind in doubtful.items():
             if counts[column].item():
+                shape = _shape(raw.filter(bad[column]), column)
                 raise ExtractError(
                     f"{path.name} has {counts[column].item()} values of {column} that are no {kind} "
-                    f"(shaped like '{_shape(raw, column, kind)}'); write dates as JJ/MM/AAAA or AAAA-MM-JJ "
-                    "and numbers with digits only"
+                    f"(shaped like '{shape}'); write dates as JJ/MM/AAAA or AAAA-MM-JJ and numbers with digits only"
                 )
 
 
@@ -298,14 +338,10 @@ def _is_utf8(path: Path) -> bool:
     return True
 
 
-def _shape(raw: pl.LazyFrame, column: str, kind: schema.Kind) -> str:
-    """Return the shape of one unreadable value, letters and digits masked."""
-    value = raw.filter(pl.col(column).is_not_null()).filter(
-        schema.typed(column, kind, pl.String()).is_null() & (pl.col(column).str.strip_chars() != "")
-    )
-    masked = value.select(
-        pl.col(column).str.replace_all(r"\d", "9").str.replace_all(r"[A-Za-zÀ-ÿ]", "a").str.head(20)
-    )
+def _shape(wrong: pl.LazyFrame, column: str) -> str:
+    """Return the shape of the first of some values, letters and digits masked."""
+    text = pl.col(column).cast(pl.String)
+    masked = wrong.select(text.str.replace_all(r"\d", "9").str.replace_all(r"[A-Za-zÀ-ÿ]", "a").str.head(20))
     return str(masked.head(1).collect().item(0, 0))
 
 

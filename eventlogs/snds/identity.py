@@ -7,8 +7,12 @@ a person, each change would look like a care breakdown. Persons are gathered bef
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from eventlogs.snds.attach import FICTITIOUS
 from eventlogs.snds.extract import Extract
 
 PAIR = ["BEN_NIR_PSA", "BEN_RNG_GEM"]
@@ -20,27 +24,46 @@ SEX = {1: "M", 2: "F"}
 def registry(extract: Extract) -> pl.DataFrame:
     """Return every (pseudonym, birth rank) of IR_BEN_R and IR_BEN_R_ARC with its person.
 
-    The person is BEN_IDT_ANO; where it is empty, the BEN_IDT_ANO of another row with the same BEN_NIR_ANO, else
-    BEN_NIR_ANO, else the pair itself.
+    Rows that share a pair, a BEN_IDT_ANO or a BEN_NIR_ANO are of one person (numbers that stand for nobody aside).
+    The person is named by its BEN_IDT_ANO (that of the current referential first), else by BEN_NIR_ANO, else by the
+    pair itself.
 
     Returns
     -------
     polars.DataFrame
-        Columns of IR_BEN_R, ``archived`` and ``patient_id``, one row a pair of each table.
+        Columns of IR_BEN_R, ``archived`` and ``patient_id``, one row a row of either table.
     """
     rows = pl.concat(
         extract.scan(name).with_columns(archived=pl.lit(name.endswith("ARC")))
         for name in ("IR_BEN_R", "IR_BEN_R_ARC")
     ).collect()
-    named = rows.filter(pl.col("BEN_NIR_ANO").is_not_null(), pl.col("BEN_IDT_ANO").is_not_null())
-    by_nir = named.group_by("BEN_NIR_ANO").agg(by_nir=pl.col("BEN_IDT_ANO").min())
-    pair = pl.concat_str("BEN_NIR_PSA", pl.col("BEN_RNG_GEM").cast(pl.String), separator="-")
-    return (
-        rows.join(by_nir, on="BEN_NIR_ANO", how="left")
-        .with_columns(patient_id=pl.coalesce("BEN_IDT_ANO", "by_nir", "BEN_NIR_ANO", pair))
-        .drop("by_nir")
-        .filter(pl.col("BEN_NIR_PSA").is_not_null())
+    nobody = pl.col("BEN_NIR_ANO").is_in(FICTITIOUS)
+    known = rows.filter(pl.col("BEN_NIR_PSA").is_not_null()).with_columns(
+        pl.when(~nobody).then("BEN_NIR_ANO").alias("BEN_NIR_ANO"),
+        pair=pl.concat_str("BEN_NIR_PSA", pl.col("BEN_RNG_GEM").cast(pl.String), separator="-"),
     )
+    joined = known.with_columns(component=_components(known, ("pair", "BEN_IDT_ANO", "BEN_NIR_ANO")))
+    first = [pl.col(name).drop_nulls().first() for name in ("BEN_IDT_ANO", "BEN_NIR_ANO", "pair")]
+    names = (
+        joined.sort("archived", "BEN_IDT_ANO", "BEN_NIR_ANO", "pair", nulls_last=True)
+        .group_by("component", maintain_order=True)
+        .agg(patient_id=pl.coalesce(first))
+    )
+    return joined.join(names, on="component").drop("component", "pair")
+
+
+def _components(rows: pl.DataFrame, shared: tuple[str, ...]) -> pl.Series:
+    """Return a number that is the same for rows connected by a common value in one of the columns."""
+    keys = [rows[name].rank("dense").cast(pl.Int64).fill_null(0).to_numpy() for name in shared]
+    sizes = [int(key.max(initial=0)) for key in keys]
+    starts = np.cumsum([rows.height, *sizes])
+    links = [
+        (np.flatnonzero(key), start + key[key > 0] - 1) for key, start in zip(keys, starts[:-1], strict=True)
+    ]
+    row, value = (np.concatenate(side) for side in zip(*links, strict=True))
+    graph = coo_array((np.ones(len(row), dtype=np.int8), (row, value)), shape=(starts[-1], starts[-1]))
+    _, component = connected_components(graph, directed=False)
+    return pl.Series(component[: rows.height])
 
 
 def persons(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -100,7 +123,7 @@ def departement() -> pl.Expr:
     ``001`` → ``01``; Corsica ``02A``, ``02B`` → ``2A``, ``2B``; overseas ``097`` → ``97`` and the first digit of the
     commune; 000, 099, 999 and Corsica before 1976 (``209``) → null.
     """
-    code, town = pl.col("BEN_RES_DPT"), pl.col("BEN_RES_COM")
+    code, town = (pl.col(name).str.zfill(3) for name in ("BEN_RES_DPT", "BEN_RES_COM"))
     metropolitan = code.str.contains(r"^0(0[1-9]|[1-8]\d|9[0-5]|2[AB])$")
     overseas = code.str.contains(r"^097$") & town.str.contains(r"^[1-6]")
     return (
@@ -113,5 +136,5 @@ def departement() -> pl.Expr:
 
 def commune() -> pl.Expr:
     """Return the INSEE commune: last two characters of the département, three of the commune."""
-    full = pl.concat_str(pl.col("BEN_RES_DPT").str.tail(2), pl.col("BEN_RES_COM"))
+    full = pl.concat_str(pl.col("BEN_RES_DPT").str.zfill(3).str.tail(2), pl.col("BEN_RES_COM").str.zfill(3))
     return pl.when(departement().is_not_null() & (full.str.len_chars() == 5)).then(full)

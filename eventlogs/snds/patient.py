@@ -32,6 +32,9 @@ PMSI_KNOWN_MONTH = 7
 DEATH_KNOWN_AFTER_DAYS = 183
 """IR_BEN_R does not say when a death was recorded: taken as six months, by when 98 to 99 % of care has arrived."""
 
+WEEK_DAYS, MONTH_SPAN_DAYS = 7, 27
+"""Sessions that share more than a week are dated to the month; 27 days after its first, a month is not over."""
+
 DRAFT = ["person", "activity", "start", "source", "code"]
 
 
@@ -66,7 +69,7 @@ def build(rows: pl.DataFrame, people: pl.DataFrame, rules: ActivityRules) -> Bui
     netted = net(dated.filter(pl.col("kind") == "line"))
     found = pl.concat(
         [
-            netted.filter(pl.col("quantity") > 0),
+            standing(netted),
             hospital_events(dated, bare=rules.derived.get("stay_without_other_event") is not None),
             deaths(dated, people, rules.derived.get("death")),
         ]
@@ -74,7 +77,7 @@ def build(rows: pl.DataFrame, people: pl.DataFrame, rules: ActivityRules) -> Bui
     events = one_a_day(found)
     members = cohort(dated, events, people, rules)
     kept = within_cohort(events, members, rules.lookback_days)
-    gone = within_cohort(cancelled(netted), members, rules.lookback_days)
+    gone = within_cohort(superseded(netted), members, rules.lookback_days)
     return Built(
         events=in_order(_canonical(kept), rules.within_day),
         withdrawn=in_order(_canonical(gone), rules.within_day),
@@ -82,8 +85,7 @@ def build(rows: pl.DataFrame, people: pl.DataFrame, rules: ActivityRules) -> Bui
         counts={
             "rows_attached": rows.height,
             "rows_without_date": undated,
-            "lines_netted": dated.filter(pl.col("kind") == "line").height
-            - netted.filter(pl.col("quantity") > 0).height,
+            "lines_netted": dated.filter(pl.col("kind") == "line").height - standing(netted).height,
             "duplicates_merged": found.height - events.height,
             "events_outside_cohort": events.height - kept.height,
             "persons_diagnosed": dated.filter(pl.col("kind") == "diagnosis")["person"].n_unique(),
@@ -101,7 +103,8 @@ def with_start(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     of discharge. A row without any date can be no event; a diagnosis or a cancellation stays.
     """
     exact = pl.col("date") + pl.duration(days=pl.col("offset_days").fill_null(0))
-    month = pl.date(pl.col("year"), pl.col("month"), 1)
+    in_year = pl.when(pl.col("month").is_between(1, 12)).then("month")
+    month = pl.date(pl.col("year"), in_year, 1)
     dated = rows.with_columns(
         start=pl.coalesce(exact, month),
         date_precision=pl.when(exact.is_not_null()).then(pl.lit("day")).otherwise(pl.lit("month")),
@@ -111,7 +114,7 @@ def with_start(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
 
 
 def net(lines: pl.DataFrame) -> pl.DataFrame:
-    """Net regularisations: lines of one person, source, code and day are summed, whatever their flux.
+    """Net regularisations: lines of one person, source, code and day are summed as their fluxes arrive.
 
     A cancellation repeats the line with a negative quantity, in a later flux and with other keys. Filtering on
     a positive quantity would keep the cancelled originals. A line without a quantity counts for one.
@@ -119,34 +122,41 @@ def net(lines: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        Draft events; ``quantity`` ≤ 0 means cancelled; ``known_from`` and ``known_until`` are months of flux.
+        Draft events, one row a state: ``quantity`` as it stood from the month of flux ``known_from`` until
+        ``known_until`` (null: it still stands). The facility is that of the last line with a positive quantity.
     """
-    quantity = pl.col("quantity").fill_null(1)
-    return (
-        lines.with_columns(quantity)
-        .group_by(DRAFT, maintain_order=True)
+    arrived = (
+        lines.with_columns(pl.col("quantity").fill_null(1))
+        .group_by(*DRAFT, "flux")
         .agg(
             pl.col("quantity").sum(),
-            pl.col("code_system", "date_precision").first(),
-            pl.col("facility").min(),
-            known_from=pl.col("flux").filter(pl.col("quantity") > 0).min(),
-            known_until=pl.col("flux").max(),
+            pl.col("code_system", "date_precision").min(),
+            facility=pl.col("facility").filter(pl.col("quantity") > 0).max(),
         )
+        .sort(*DRAFT, "flux", nulls_last=True)
+    )
+    states = arrived.with_columns(
+        pl.col("quantity").cum_sum().over(DRAFT), pl.col("facility").forward_fill().over(DRAFT)
+    )
+    changed = pl.col("quantity").ne_missing(pl.col("quantity").shift().over(DRAFT))
+    return (
+        states.filter(changed)
+        .with_columns(known_until=pl.col("flux").shift(-1).over(DRAFT), end=pl.lit(None, dtype=pl.Date))
         .select(
-            *DRAFT, "code_system", "date_precision", "facility", "quantity", "known_from", "known_until",
-            end=pl.lit(None, dtype=pl.Date),
+            *DRAFT, "code_system", "date_precision", "facility", "quantity", pl.col("flux").alias("known_from"),
+            "known_until", "end",
         )
-        .with_columns(pl.when(pl.col("quantity") <= 0).then("known_until").alias("known_until"))
     )  # fmt: skip
 
 
-def cancelled(netted: pl.DataFrame) -> pl.DataFrame:
-    """Return the lines that were visible until a later flux took them back."""
-    return netted.filter(
-        pl.col("quantity") <= 0,
-        pl.col("known_from").is_not_null(),
-        pl.col("known_from") < pl.col("known_until"),
-    )
+def standing(netted: pl.DataFrame) -> pl.DataFrame:
+    """Return the lines that still stand."""
+    return netted.filter(pl.col("quantity") > 0, pl.col("known_until").is_null())
+
+
+def superseded(netted: pl.DataFrame) -> pl.DataFrame:
+    """Return the states that were visible until a later flux corrected or cancelled them."""
+    return netted.filter(pl.col("quantity") > 0, pl.col("known_until").is_not_null())
 
 
 def hospital_events(rows: pl.DataFrame, *, bare: bool) -> pl.DataFrame:
@@ -169,17 +179,19 @@ def hospital_events(rows: pl.DataFrame, *, bare: bool) -> pl.DataFrame:
 def expand_sessions(rows: pl.DataFrame) -> pl.DataFrame:
     """Write a row of n sessions as n rows, evenly spaced from entry to discharge.
 
-    One session keeps its day; several share a stay of up to a week (precision ``week``) or more (``month``).
+    One session keeps its day; several share a stay of up to a week (precision ``week``) or more (``month``), those of
+    a stay dated by its month only share that month. A day holds one session of an activity at most.
     """
     several = (pl.col("kind") == "session") & (pl.col("quantity") > 1)
     many = rows.filter(several)
-    span = (pl.col("until") - pl.col("start")).dt.total_days().fill_null(0)
+    stay = (pl.col("until") - pl.col("start")).dt.total_days().fill_null(0)
+    span = pl.when(pl.col("date_precision") == "month").then(MONTH_SPAN_DAYS).otherwise(stay)
     spread = many.with_columns(
         step=pl.int_ranges(0, "quantity"), span=span, gaps=pl.col("quantity") - 1
     ).explode("step", empty_as_null=True)
     placed = spread.with_columns(
         start=pl.col("start") + pl.duration(days=(pl.col("step") * pl.col("span")) // pl.col("gaps")),
-        date_precision=pl.when(pl.col("span") <= 7).then(pl.lit("week")).otherwise(pl.lit("month")),
+        date_precision=pl.when(pl.col("span") <= WEEK_DAYS).then(pl.lit("week")).otherwise(pl.lit("month")),
         quantity=pl.lit(1, dtype=pl.Int64),
     )
     return pl.concat([rows.filter(~several), placed.select(rows.columns)])
@@ -261,7 +273,8 @@ def cohort(
         events.filter(pl.col("activity").is_in(rules.index_activities)) if rules.index_activities else events
     )
     index = anchors.group_by("person").agg(index_date=pl.col("start").min())
-    seen = rows.group_by("person").agg(observed_from=pl.col("start").min())
+    care = rows.filter(pl.col("kind") != "diagnosis")
+    seen = care.group_by("person").agg(observed_from=pl.col("start").min())
     died = events.filter(pl.col("activity") == rules.derived.get("death", "")).select(
         "person", died_on="start", death_known_from="known_from"
     )

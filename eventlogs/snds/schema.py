@@ -19,10 +19,14 @@ DTYPES: dict[Kind, pl.DataType] = {"text": pl.String(), "int": pl.Int64(), "date
 DATE_FORMATS: tuple[tuple[str, str, int], ...] = (
     (r"^\d{4}-\d{2}-\d{2}", "%Y-%m-%d", 10),
     (r"^\d{2}/\d{2}/\d{4}", "%d/%m/%Y", 10),
-    (r"^\d{8}$", "%d%m%Y", 8),
+    (r"^\d{4}(?:16|19|20)\d{2}$", "%d%m%Y", 8),
+    (r"^(?:16|19|20)\d{6}$", "%Y%m%d", 8),
     (r"^\d{2}[A-Za-z]{3}\d{4}", "%d%b%Y", 9),
 )
-"""Shapes in which SNDS exports write a date: pattern, format, characters read."""
+"""Shapes in which SNDS exports write a date: pattern, format, characters read; the first that fits is taken."""
+
+WHOLE_NUMBER = r"^(\d+)\.0+$"
+"""A code that a spreadsheet or a dataframe wrote as a decimal number."""
 
 NULL_YEAR = 1600
 """Year written for a missing date (01/01/1600): read as null (Santé publique France, SNDS guide of 2020)."""
@@ -74,19 +78,19 @@ def _table(name: str, entry: Mapping[str, list[str]]) -> Table:
     )
 
 
-FAMILY = re.compile(r"^T_MCO(\d{2}|aa)(?:_(?:\d{2}|nn))?(B|C|A|D|UM)$", re.IGNORECASE)
+FAMILY = re.compile(r"^T_MCO(\d{2}|aa)(?:_(\d{2}|nn))?(B|C|A|D|UM)$", re.IGNORECASE)
 ARCHIVE = re.compile(r"^(ER_[A-Z]{3}_F)_(20\d{2})$", re.IGNORECASE)
 
 
 def family(name: str) -> tuple[str, str] | None:
     """Return (family, year) of a file or folder name, or None if the readers don't know it.
 
-    ``T_MCO21B`` → (``T_MCOaaB``, ``21``); ``ER_PRS_F_2019`` → (``ER_PRS_F``, ``2019``);
-    ``IR_BEN_R`` → (``IR_BEN_R``, ``""``).
+    ``T_MCO21B`` → (``T_MCOaaB``, ``21``); ``T_MCO21_03B`` → (``T_MCOaaB``, ``21_03``);
+    ``ER_PRS_F_2019`` → (``ER_PRS_F``, ``2019``); ``IR_BEN_R`` → (``IR_BEN_R``, ``""``).
     """
     if match := FAMILY.match(name):
-        year = match[1] if match[1].isdigit() else ""
-        return f"T_MCOaa{match[2].upper()}", year
+        period = [part for part in match.group(1, 2) if part and part.isdigit()]
+        return f"T_MCOaa{match[3].upper()}", "_".join(period)
     if match := ARCHIVE.match(name):
         return (match[1].upper(), match[2]) if match[1].upper() in tables() else None
     return (name.upper(), "") if name.upper() in tables() else None
@@ -97,8 +101,10 @@ def typed(column: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
     raw = pl.col(column)
     if kind == "date" and dtype == pl.Date and column in FLUX:
         return raw
+    if kind == "date" and not dtype.is_temporal():
+        return _date(_raw_date(_text(_as_text(raw, dtype)))).alias(column)
     if kind == "date":
-        return _date(_raw_date(_text(raw)) if dtype == pl.String else raw).alias(column)
+        return _date(raw).alias(column)
     if kind == "int":
         number = _text(raw).cast(pl.Float64, strict=False) if dtype == pl.String else raw
         return number.cast(pl.Int64, strict=False).alias(column)
@@ -107,14 +113,20 @@ def typed(column: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
     )
 
 
-def unreadable(column: str, kind: Kind) -> pl.Expr:
-    """Return how many values of a raw text column are there and can't be read as `kind`."""
-    read = _raw_date(_text(pl.col(column))) if kind == "date" else typed(column, kind, pl.String())
-    return (_text(pl.col(column)).is_not_null() & read.is_null()).sum().alias(column)
+def unreadable(column: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
+    """Return whether a raw value is there and can't be read as `kind`."""
+    there = _text(_as_text(pl.col(column), dtype))
+    read = _raw_date(there) if kind == "date" else typed(column, kind, dtype)
+    return there.is_not_null() & read.is_null()
+
+
+def _as_text(raw: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Write a number as text; a date kept as a number has lost its leading zero."""
+    return raw if dtype == pl.String else raw.cast(pl.Int64, strict=False).cast(pl.String).str.zfill(8)
 
 
 def _text(raw: pl.Expr) -> pl.Expr:
-    stripped = raw.str.strip_chars()
+    stripped = raw.str.strip_chars().str.replace(WHOLE_NUMBER, "${1}")
     return pl.when(stripped != "").then(stripped)
 
 

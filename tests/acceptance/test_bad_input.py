@@ -91,7 +91,7 @@ def test_unreadable_date(extract: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_latin1_is_read(extract: Path, tmp_path: Path) -> None:
     first = build(extract, tmp_path / "one", pathway="breast_cancer").log()
-    edit(extract / "ER_PRS_F.csv", lambda text: _with_accent(text), encoding="latin-1")
+    edit(extract / "ER_PRS_F.csv", _with_accent, encoding="latin-1")
     with pytest.raises(UnicodeDecodeError):
         (extract / "ER_PRS_F.csv").read_text(encoding="utf-8")
     assert build(extract, tmp_path / "two", pathway="breast_cancer").log().events.equals(first.events)
@@ -115,6 +115,16 @@ def test_table_given_twice(extract: Path, capsys: pytest.CaptureFixture[str]) ->
     (extract / "copy").mkdir()
     (extract / "copy" / "ER_PRS_F.csv").write_text("BEN_NIR_PSA\nx\n")
     assert "ER_PRS_F is there twice with different content" in refused(extract, capsys)
+
+
+def test_flux_month_in_two_tables(extract: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(extract / "ER_PRS_F.csv", extract / "ER_PRS_F_2021.csv")
+    assert "is both in ER_PRS_F_2021 and in ER_PRS_F; keep one of the two" in refused(extract, capsys)
+
+
+def test_stays_without_chaining_table(extract: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (extract / "T_MCO21C.csv").unlink()
+    assert "T_MCO21B has no T_MCO21C beside it" in refused(extract, capsys)
 
 
 def test_misspelt_key_in_a_definition(extract: Path, capsys: pytest.CaptureFixture[str]) -> None:

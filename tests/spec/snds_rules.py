@@ -18,6 +18,7 @@ KEY = {
 DEFAULTS: dict[str, dict[str, str]] = {
     "IR_BEN_R": {"BEN_RNG_GEM": "1", "BEN_IDT_ANO": "", "BEN_NIR_ANO": "", "BEN_SEX_COD": "2", "BEN_NAI_ANN": "1960",
                  "BEN_RES_DPT": "075", "BEN_RES_COM": "101", "BEN_DCD_DTE": "1600-01-01", "MAX_TRT_DTD": ""},
+    "IR_BEN_R_ARC": {"BEN_RNG_GEM": "1", "BEN_IDT_ANO": "", "BEN_NIR_ANO": ""},
     "IR_IMB_R": {"BEN_RNG_GEM": "1", "IMB_ALD_DTD": "2021-01-01", "IMB_ETM_NAT": "41", "MED_MTF_COD": "C50",
                  "MED_NCL_IDT": "CIM10", "INS_DTE": "2021-02-01"},
     "ER_PRS_F": {**KEY, "BEN_RNG_GEM": "1", "PRS_NAT_REF": "1352", "PRS_ACT_QTE": "1", "PSE_SPE_COD": "6", "DPN_QLF": "0",
@@ -112,6 +113,19 @@ RULES = (
         "P1 | breast_biopsy | 2021-03-01",
     ),
     Rule(
+        "identity_archived_pair",
+        "A pair that the archive holds too, without its person or under an older number, is one person: rows that share "
+        "a pair, a BEN_IDT_ANO or a BEN_NIR_ANO are gathered. A BEN_NIR_ANO that stands for nobody gathers no one.",
+        "SNDS documentation (fiche bénéficiaire); the gathering over both tables is this package's",
+        {
+            "IR_BEN_R": "BEN_NIR_PSA | BEN_NIR_ANO | BEN_IDT_ANO\na | N1 | P1\nb | xxxxxxxxxxxxxxxxx |\nc | xxxxxxxxxxxxxxxxx |",
+            "IR_BEN_R_ARC": "BEN_NIR_PSA | BEN_NIR_ANO | BEN_IDT_ANO\na | | \na | N1 | P0",
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | a | 2021-03-01\n2 | b | 2021-03-02\n3 | c | 2021-03-03",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001",
+        },
+        "P1 | breast_biopsy | 2021-03-01\nb-1 | breast_biopsy | 2021-03-02\nc-1 | breast_biopsy | 2021-03-03",
+    ),
+    Rule(
         "twins",
         "A pseudonym shared by two persons: claims are told apart by birth rank, stays can't be and are left out.",
         "SNDS documentation: 0.18 % of false twins; PMSI carries no birth rank",
@@ -148,6 +162,28 @@ RULES = (
 6 | QEFA004 | 2021-04-01""",
         },
         "cancelled-1 | breast_conserving_surgery | 2021-03-05\nkept-1 | breast_biopsy | 2021-03-01",
+    ),
+    Rule(
+        "corrected_line",
+        "A line corrected in a later flux has its new quantity and facility, and is known as such from that flux.",
+        "SNDS documentation (régularisations)",
+        {
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | FLX_DIS_DTD
+1 | A | 2021-03-01 | 2021-04-01
+2 | A | 2021-03-01 | 2021-10-01
+3 | A | 2021-03-05 | 2021-04-01""",
+            "ER_PHA_F": """LINE | PHA_PRS_C13 | PHA_ACT_QSN | FLX_DIS_DTD
+1 | 3400932059324 | 1 | 2021-04-01
+2 | 3400932059324 | 2 | 2021-10-01
+3 | 3400932059324 | 1 | 2021-04-01""",
+            "ER_ETE_F": """LINE | ETB_EXE_FIN | FLX_DIS_DTD
+1 | 13000000 | 2021-04-01
+2 | 75000000 | 2021-10-01
+3 | 13000000 | 2021-04-01""",
+        },
+        """A-1 | 2021-03-01 | 90 | 75000000 | 2021-10-01
+A-1 | 2021-03-05 | 30 | 13000000 | 2021-04-01""",
+        ("patient_id", "start", "quantity", "facility", "known_from"),
     ),
     Rule(
         "information_only",
@@ -322,6 +358,19 @@ A-1 | targeted_therapy | 2021-03-01 | 1
 A-1 | targeted_therapy | 2021-03-02 | 1
 A-1 | targeted_therapy | 2021-03-03 | 1""",
         ("patient_id", "activity", "start", "quantity"),
+    ),
+    Rule(
+        "codes_written_as_numbers",
+        "A code that a spreadsheet wrote as a decimal number (1.0, 0.0, 75.0) is read as the code.",
+        "Exports met in practice",
+        {
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD | PRS_ACT_QTE\n1.0 | A | 2021-03-01 | 1.0",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE | CAM_ACT_COD\n1 | QEHJ001 | 1.0",
+            "T_MCO21B": "STAY\n7.0",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT | NIR_RET\n7 | A | 20210401 | 03042021 | 0.0",
+            "T_MCO21A": "STAY | CDC_ACT | ACV_ACT\n7 | QEFA004 | 1.0",
+        },
+        "A-1 | breast_biopsy | 2021-03-01\nA-1 | breast_conserving_surgery | 2021-04-01",
     ),
     Rule(
         "diagnosis_positions",
