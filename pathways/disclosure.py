@@ -32,7 +32,7 @@ from eventlogs.errors import DisclosureRefused
 from eventlogs.log import EventLog
 from pathways.definition import BreakdownDefinition, Pathway
 from pathways.mining.maps import ELSEWHERE, END, START, Level, ProcessMap
-from pathways.mining.territories import ANY, STATUSES
+from pathways.mining.territories import ANY, STATUSES, UNKNOWN
 from pathways.suppression import (
     FlowLevel,
     flow_system,
@@ -473,7 +473,7 @@ def _edge_frame(
 
 
 def _guarded(edges: pl.DataFrame, delays: pl.DataFrame, policy: DisclosurePolicy) -> pl.DataFrame:
-    """Hide the quantiles and the tied shares that rest on too few patients."""
+    """Hide the quantiles and the tied shares that rest on too few patients, and counts that tell of few repeats."""
     sides = _sides(edges, delays)
     small_tie = policy.is_small(pl.col("n_tied_patients")) | policy.is_small(
         pl.col("n_events") - (pl.col("tied_share") * pl.col("n_events")).round().cast(pl.Int64)
@@ -482,7 +482,7 @@ def _guarded(edges: pl.DataFrame, delays: pl.DataFrame, policy: DisclosurePolicy
         _quantile("median_days", 0.5, policy),
         _quantile("p90_days", 0.9, policy),
         tied_share=pl.when(~small_tie).then(pl.col("tied_share").round(2)),
-        n_patients=pl.col("n_shown"),
+        n_patients=pl.when(~policy.is_small(pl.col("n_events") - pl.col("n_patients"))).then("n_shown"),
     ).drop("n_shown")
 
 
@@ -679,9 +679,14 @@ def _listable(
     totals: Mapping[tuple[str, ...], int],
     policy: DisclosurePolicy,
 ) -> Flags:
+    """Say which parts may be listed: what remains of each total, and of all patients without a node, is not small."""
     matrix = np.array([[use.get(key, 0) for key in totals] for use in uses], dtype=np.float64)
+    matrix = matrix.reshape(len(uses), len(totals))
     counts = np.array(list(totals.values()), dtype=np.int64)
-    return protect_parts(parts.to_numpy(), matrix.reshape(len(uses), len(totals)), counts, policy.threshold)
+    node = np.array([key[0] == "node" for key in totals], dtype=np.bool_)
+    without = 1 - matrix[:, node], totals[("all",)] - counts[node]
+    every = np.hstack([matrix, without[0]]), np.concatenate([counts, without[1]])
+    return protect_parts(parts.to_numpy(), *every, policy.threshold)
 
 
 def _candidates(
@@ -789,7 +794,7 @@ def release_breakdowns(
     rows = []
     for item in pathway.breakdowns.values():
         statuses = np.array(known.get(item.id, [0] * len(STATUSES)), dtype=np.int64)
-        shown = _shown_statuses(statuses, _patients_around(item, nodes), policy)
+        shown = _shown_statuses(statuses, _patients_around(item, pathway, nodes), policy)
         described = {
             "breakdown": item.id,
             "label_fr": item.label["fr"],
@@ -810,13 +815,20 @@ def release_breakdowns(
     )
 
 
-def _patients_around(item: BreakdownDefinition, nodes: Released | None) -> list[int]:
-    """Return published counts of patients that contain those of a breakdown: all, and those with its only trigger."""
+def _patients_around(item: BreakdownDefinition, pathway: Pathway, nodes: Released | None) -> list[int]:
+    """Return published counts that contain the patients of a breakdown: all, its only trigger, its triggers' phase."""
     if nodes is None:
         return []
-    with_trigger = nodes.frame.filter(pl.col("level") == "activity", pl.col("activity").is_in(item.trigger))
-    counts = with_trigger["n_patients"].drop_nulls().to_list() if len(item.trigger) == 1 else []
-    return [int(str(nodes.meta["denominator"])), *counts]
+    phases = {_groups(pathway).get(word, word) for word in item.trigger}
+    around = {"activity": set(item.trigger), "phase": phases}
+    counts = [
+        nodes.frame.filter(pl.col("level") == level, pl.col("activity").is_in(words))[
+            "n_patients"
+        ].drop_nulls()
+        for level, words in around.items()
+        if len(words) == 1
+    ]
+    return [int(str(nodes.meta["denominator"])), *(count for part in counts for count in part.to_list())]
 
 
 def _shown_statuses(
@@ -857,17 +869,20 @@ def release_territories(
         without one, has no number; so have others where the country or the row ``any`` would give it away.
     """
     cells = rates.with_columns(n_kept=pl.col("n_evaluable") - pl.col("n_broken"))
-    small = pl.any_horizontal(pl.col("n_broken", "n_kept") < policy.threshold)
+    small = pl.any_horizontal(pl.col("n_broken", "n_kept") < policy.threshold) | (
+        pl.col("territory") == UNKNOWN
+    )
     no_country = breakdowns.frame.filter(pl.col("broken").is_null())["breakdown"].to_list()
     no_kept = breakdowns.frame.filter(pl.col("kept").is_null())["breakdown"].to_list()
     hidden = cells.select(small | pl.col("breakdown").is_in(no_country)).to_series().to_numpy()
+    hidden = hidden | _nearly_any(cells, policy)
     hidden = _protect_territories(cells, hidden, no_kept, policy)
     flagged = cells.with_columns(suppressed=pl.Series(hidden, dtype=pl.Boolean))
     decimals = {"rate": 3, "expected": 1, "funnel_low": 3, "funnel_high": 3}
     ratios = dict.fromkeys(("ratio", "ratio_low", "ratio_high", "shrunk_ratio"), 2)
     numbers = [pl.col(name).round(places) for name, places in (decimals | ratios).items()]
     counts = [pl.col(name) for name in ("n_evaluable", "n_broken", "hotspot")]
-    frame = flagged.with_columns(
+    frame = flagged.filter(pl.col("territory") != UNKNOWN).with_columns(
         pl.when(~pl.col("suppressed")).then(number).name.keep() for number in [*counts, *numbers]
     )
     return _released(
@@ -877,9 +892,20 @@ def release_territories(
         origin,
         numerator="patients with the breakdown, by territory of residence",
         denominator="patients in whom it can be decided and is not excused",
-        suppressed=int(hidden.sum()),
+        suppressed=int(frame["suppressed"].sum()),
         rounded="rates to 3 decimals, ratios to 2, expected counts to 1",
     )
+
+
+def _nearly_any(cells: pl.DataFrame, policy: DisclosurePolicy) -> Flags:
+    """Return the rows that the row ``any`` of their territory exceeds by a few patients: the rest could be told."""
+    whole = cells.filter(breakdown=ANY).select(
+        "territory", any_evaluable="n_evaluable", any_broken="n_broken"
+    )
+    beside = cells.join(whole, on="territory", how="left", maintain_order="left")
+    differences = (pl.col("any_evaluable") - pl.col("n_evaluable"), pl.col("any_broken") - pl.col("n_broken"))
+    few = pl.any_horizontal(policy.is_small(difference) for difference in differences)
+    return beside.select((few & (pl.col("breakdown") != ANY)).fill_null(False)).to_series().to_numpy()
 
 
 def _protect_territories(
@@ -1016,44 +1042,6 @@ def _identity(pathway: Pathway | None) -> dict[str, str | None]:
         return dict.fromkeys(names)
     values = (pathway.id, pathway.version, pathway.label["fr"], pathway.label["en"])
     return dict(zip(names, values, strict=True))
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """The populations of which something was released: two of them may not differ by a few patients.
-
-    Parameters
-    ----------
-    populations : tuple of polars.Series
-        Patients of each release, as their ids; kept with the patient-level study, never released.
-    """
-
-    populations: tuple[pl.Series, ...] = field(default=(), repr=False)
-
-    def admit(self, patients: pl.Series, policy: DisclosurePolicy = POLICY) -> Ledger:
-        """Return the ledger with one more population.
-
-        Parameters
-        ----------
-        patients : polars.Series of str
-            Ids of the patients of a filtered release.
-
-        Raises
-        ------
-        DisclosureRefused
-            They are fewer than the threshold, or differ from an earlier release by fewer: subtracting the two
-            would tell of those few.
-        """
-        ids = patients.unique().sort()
-        _check_enough(len(ids), policy)
-        for earlier in self.populations:
-            more, less = (~ids.is_in(earlier.implode())).sum(), (~earlier.is_in(ids.implode())).sum()
-            if 0 < more < policy.threshold or 0 < less < policy.threshold:
-                raise DisclosureRefused(
-                    f"this selection differs from an earlier release by fewer than {policy.threshold} patients; "
-                    "choose a selection that differs by more"
-                )
-        return Ledger((*self.populations, ids))
 
 
 def _conform(frame: pl.DataFrame, columns: Mapping[str, Any]) -> pl.DataFrame:

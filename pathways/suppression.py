@@ -432,7 +432,7 @@ def protect_parts(parts: NDArray[np.int64], uses: Numbers, totals: NDArray[np.in
     """
     listed = np.ones(len(parts), dtype=np.bool_)
     rest = totals - parts @ uses
-    while (small := np.flatnonzero((rest > 0) & (rest < width))).size:
+    while (small := np.flatnonzero((rest > 0) & (rest < width) & (uses[listed] > 0).any(axis=0))).size:
         users = np.flatnonzero(listed & (uses[:, small[0]] > 0))
         drop = users[np.argmin(parts[users])]
         listed[drop] = False

@@ -38,6 +38,9 @@ AGE_BANDS = (50, 60, 70, 80)
 HOTSPOT_DEVIATE = 2.05
 """Standard normal deviate above which a territory is a hotspot: one-sided 2 %. An operational choice."""
 
+UNKNOWN = "?"
+"""Stands for no territory: without it, who has none could be counted by subtraction from the country."""
+
 LEAST_TERRITORIES = 10
 """With fewer, over-dispersion can't be told from chance and is taken as nil."""
 
@@ -54,7 +57,7 @@ def territory_rates(results: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFra
         ``patient_id``, ``breakdown``, ``status`` (one of `STATUSES`): one row a patient and breakdown.
     patients : polars.DataFrame
         ``patient_id``, ``territory``, ``birth_year``, ``deprivation``, ``index_date``; those without a territory
-        are left out.
+        are counted under `UNKNOWN`, which the gate hides and never shows.
 
     Returns
     -------
@@ -89,8 +92,11 @@ def _counts(evaluable: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
     """Count by breakdown and territory: evaluable, broken, expected, and the variance of the expected."""
     age = pl.col("index_date").dt.year() - pl.col("birth_year")
     band = pl.sum_horizontal((age >= start).cast(pl.Int8) for start in AGE_BANDS)
-    people = patients.filter(pl.col("territory").is_not_null()).select(
-        "patient_id", "territory", "deprivation", band=pl.when(age.is_not_null()).then(band)
+    people = patients.select(
+        "patient_id",
+        pl.col("territory").fill_null(UNKNOWN),
+        "deprivation",
+        band=pl.when(age.is_not_null()).then(band),
     )
     rate = pl.col("broken").mean().over("breakdown", "band", "deprivation")
     return (

@@ -25,7 +25,6 @@ from pathways.disclosure import (
     NODE_COLUMNS,
     VARIANT_COLUMNS,
     DisclosurePolicy,
-    Ledger,
     Origin,
     Released,
     release_breakdowns,
@@ -557,7 +556,9 @@ def test_a_hidden_breakdown_is_not_read_off_the_row_any():
     }
     other = {"gap_03": (60, 19), "any_01": (420, 140), "any_02": (61, 24), "any_03": (91, 26)}
     table = release_territories(rates(**union, **other), national("late", "gap"))
-    assert {"late_02", "late_03", "any_02", "any_03"} <= hidden(table)
+    gone = hidden(table)
+    assert {"late_02", "late_03"} <= gone
+    assert {"any_02", "any_03"} <= gone or {"gap_02", "gap_03"} <= gone
 
 
 @settings(max_examples=40, deadline=None)
@@ -574,17 +575,34 @@ def test_hidden_territories_keep_each_other(cells):
         assert all(sum(cell[side] for cell in gone) >= 11 for side in (0, 1))
 
 
-def test_two_selections_may_not_differ_by_a_few_patients():
-    ids = pl.Series([f"p{i:03d}" for i in range(100)])
-    ledger = Ledger().admit(ids)
-    with pytest.raises(DisclosureRefused, match="differs from an earlier release"):
-        ledger.admit(ids[:95])
-    with pytest.raises(DisclosureRefused, match="differs from an earlier release"):
-        ledger.admit(pl.concat([ids[:50], pl.Series(["new"])]))
-    with pytest.raises(DisclosureRefused, match="fewer than 11"):
-        ledger.admit(ids[:5])
-    assert len(ledger.admit(ids[:80]).admit(ids).populations) == 3
-    assert "p001" not in repr(ledger)
+def test_residents_of_nowhere_are_not_counted_by_subtraction():
+    table = release_territories(
+        rates(**{"late_01": (60, 20), "late_02": (50, 15), "late_?": (9, 4)}), national("late")
+    )
+    assert "?" not in table.frame["territory"].to_list()
+    assert table.frame["suppressed"].any()
+
+
+def test_a_breakdown_that_is_nearly_every_breakdown_of_a_territory_is_hidden():
+    counts = {"late_01": (45, 20), "late_02": (300, 90), "late_03": (280, 80), "any_01": (48, 22)}
+    table = release_territories(rates(**counts, any_02=(330, 120), any_03=(310, 110)), national("late")).frame
+    assert table.filter(breakdown="late", territory="01")["suppressed"].to_list() == [True]
+    shown = table.filter(breakdown="late").filter(~pl.col("suppressed"))
+    assert "01" not in shown["territory"].to_list()
+
+
+def test_few_repeats_of_a_step_hide_its_patients():
+    pairs = [(f"p{i:03d}", [("a", 0), ("b", 3)] + ([("a", 5), ("b", 9)] if i < 2 else [])) for i in range(60)]
+    rows = [(patient, activity, day) for patient, events in pairs for activity, day in events]
+    rows += [
+        (f"q{i:03d}", activity, day) for i in range(60) for activity, day in (("b", 0), ("a", 3), ("c", 5))
+    ]
+    frame = pl.DataFrame(rows, schema=["patient_id", "activity", "day"], orient="row")
+    start = pl.datetime(2020, 1, 1) + pl.duration(days="day")
+    log = EventLog.create(frame.select("patient_id", "activity", start=start))
+    edges = release_map(process_maps(log, None))[1].frame
+    few = (edges["n_events"] - edges["n_patients"]).drop_nulls()
+    assert not few.is_between(1, 10).any()
 
 
 def test_protect_flows_hides_nothing_more_where_nothing_is_hidden():

@@ -12,6 +12,7 @@ from scipy.stats import chi2
 from eventlogs.errors import LogError
 from pathways.mining.territories import (
     ANY,
+    UNKNOWN,
     between_territories,
     byar_limits,
     deviates,
@@ -73,10 +74,12 @@ def test_only_decided_expectations_count_and_any_pools_them():
     assert counts == {"late": (2, 1), "gap": (2, 1), ANY: (3, 2)}
 
 
-def test_patients_without_a_territory_are_left_out():
+def test_patients_without_a_territory_are_counted_apart():
     rates = territory_rates(results_of(("p", "late", "broken")), patients_of(("p", None, 60, 1)))
-    assert rates.is_empty()
-    assert "hotspot" in rates.columns
+    assert rates.select("breakdown", "territory", "n_broken").rows() == [
+        ("any", UNKNOWN, 1),
+        ("late", UNKNOWN, 1),
+    ]
 
 
 def test_an_unknown_status_is_refused():
