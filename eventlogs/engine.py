@@ -92,4 +92,4 @@ class Local:
     def _gather(self, bucket: int) -> pl.DataFrame:
         folder = self.work / f"bucket-{bucket:05}"
         parts = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
-        return pl.concat([pl.read_parquet(part) for part in parts]) if parts else pl.DataFrame()
+        return pl.concat([pl.read_parquet(part, glob=False) for part in parts]) if parts else pl.DataFrame()

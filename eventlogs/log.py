@@ -245,7 +245,8 @@ class EventLog:
         """Return the log as it was known at `day`.
 
         Keeps the events visible then (``known_from`` ≤ day < ``known_until``), those since withdrawn
-        included; a death not yet known is null; horizons stop at `day`.
+        included; a death not yet known is null; horizons stop at `day`. What was still on its way is silent in it,
+        so breakdowns are decided on the whole log, and what is pending on this one.
 
         Parameters
         ----------

@@ -25,8 +25,10 @@ DATE_FORMATS = (
     "%Y-%m-%d %H:%M",
     "%Y-%m-%d",
     "%d/%m/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M",
     "%d/%m/%Y",
 )
+ZONED_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z")
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def _frame(path: Path) -> pl.DataFrame:
     """Read a whole table; CSV values stay text, so that no case named NA and no leading zero is lost."""
     try:
         if path.suffix.lower() == ".parquet":
-            return pl.read_parquet(path)
+            return pl.read_parquet(path, glob=False)
         text = _decoded(path)
         mark = max(";,\t", key=text.split("\n", 1)[0].count)
         return pl.read_csv(text.encode(), separator=mark, infer_schema=False)
@@ -105,11 +107,15 @@ def _events(frame: pl.DataFrame, columns: dict[str, str], name: str) -> pl.DataF
     if frame.is_empty():
         raise LogError(f"{name} has no row; a log needs at least one event")
     for canonical, there in columns.items():
-        if canonical not in EVENT_COLUMNS:
-            raise LogError(f"the mapping names '{canonical}'{did_you_mean(canonical, EVENT_COLUMNS)}")
+        if canonical not in EVENT_COLUMNS or canonical in COMPUTED:
+            given = [name for name in EVENT_COLUMNS if name not in COMPUTED]
+            raise LogError(f"the mapping names '{canonical}'{did_you_mean(canonical, given)}")
         if there not in frame.columns:
             raise LogError(f"{name} has no column '{there}'{did_you_mean(there, frame.columns)}")
-    named = frame.rename({there: canonical for canonical, there in columns.items()})
+    replaced = [
+        canonical for canonical, there in columns.items() if canonical in frame.columns and canonical != there
+    ]
+    named = frame.drop(replaced).rename({there: canonical for canonical, there in columns.items()})
     for needed in ("patient_id", "activity", "start"):
         if needed not in named.columns:
             raise LogError(
@@ -133,6 +139,8 @@ def _typed(frame: pl.DataFrame, column: str, dtype: object, name: str) -> pl.Ser
     values = frame[column]
     if values.dtype == pl.String:
         values = values.str.strip_chars().replace("", None)
+    if isinstance(dtype, pl.Datetime) and values.dtype.is_numeric():
+        raise LogError(f"{name} has numbers in '{column}'; expected {_expected(dtype)}, write them as dates")
     if isinstance(dtype, pl.Datetime):
         read = _times(values) if values.dtype == pl.String else values.cast(dtype, strict=False)
     else:
@@ -145,17 +153,19 @@ def _typed(frame: pl.DataFrame, column: str, dtype: object, name: str) -> pl.Ser
 
 
 def _times(values: pl.Series) -> pl.Series:
-    frame = values.to_frame("text")
-    return frame.select(
-        pl.coalesce(
-            pl.col("text").str.to_datetime(form, strict=False, time_unit="us") for form in DATE_FORMATS
-        )
-    ).to_series()
+    """Read times in any of the known forms; those with a zone become UTC."""
+    text = pl.col("text")
+    naive = [text.str.to_datetime(form, strict=False, time_unit="us") for form in DATE_FORMATS]
+    zoned = [
+        text.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC").dt.replace_time_zone(None)
+        for form in ZONED_FORMATS
+    ]
+    return values.to_frame("text").select(pl.coalesce(*naive, *zoned)).to_series()
 
 
 def _expected(dtype: object) -> str:
     if isinstance(dtype, pl.Datetime):
-        return "dates such as 2023-01-31, 31/01/2023 or 2023-01-31 14:05:00"
+        return "dates such as 2023-01-31, 31/01/2023, 2023-01-31 14:05:00 or 2023-01-31T14:05:00+01:00"
     return "numbers" if dtype in (pl.Int64, pl.Int32, pl.Int8) else str(dtype)
 
 

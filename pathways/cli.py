@@ -27,8 +27,8 @@ from eventlogs.errors import CarePathwaysError, CheckFailed
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(highlight=False, markup=False)
+errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 PATHWAY_HELP = "a built-in definition (breast_cancer) or the path of a TOML file"
 
@@ -39,14 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(parsed.run(parsed) or 0)
     except CarePathwaysError as error:
-        errors.print(f"pathways {parsed.command}: {error}", markup=False)
+        errors.print(f"pathways {parsed.command}: {error}")
         return error.exit_code
     except KeyboardInterrupt:
         errors.print("pathways: interrupted; nothing half-written was left")
         return 130
     except Exception as error:
         errors.print(f"pathways {parsed.command}: an error of this program ({type(error).__name__}); "
-                     f"its frames, without any data, are in {_frames_file(error)}", markup=False)  # fmt: skip
+                     f"its frames, without any data, are in {_frames_file(error)}")  # fmt: skip
         return 1
 
 
@@ -265,10 +265,10 @@ def _run_score(args: argparse.Namespace) -> None:
         at=args.at,
         capacity=args.capacity,
         out=args.out,
-        file_format=args.format,
+        file_format=args.format or ("xlsx" if args.out and args.out.suffix == ".xlsx" else "csv"),
         language=args.language,
     )
-    console.print(f"{result.frame.height} patients: {path}\n{result.limits}", markup=False)
+    console.print(f"{result.frame.height} patients: {path}\n{result.limits}")
 
 
 def _demo(commands: Commands) -> None:
@@ -298,8 +298,8 @@ def _run_demo(args: argparse.Namespace) -> int:
         table.add_row(line.what, str(line.where), f"{line.seconds:.1f}", f"{line.peak_memory_mb:,}")
     table.add_row("in all", "", f"{sum(line.seconds for line in demo.lines):.1f}", "")
     console.print(table)
-    console.print(demo.study, demo.model.summary(), sep="\n", markup=False)
-    console.print(f"The risk list in the app: pathways serve {demo.network.path} --risk-list", markup=False)
+    console.print(demo.study, demo.model.summary(), sep="\n")
+    console.print(f"The risk list in the app: pathways serve {demo.network.path} --risk-list")
     return 0 if args.no_serve else main(["serve", str(demo.study.path), "--port", str(args.port)])
 
 

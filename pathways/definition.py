@@ -167,7 +167,12 @@ def load(name_or_path: str | Path) -> Pathway:
             raise DefinitionError(
                 f"{path} is not a file; give a definition's path or one of: {', '.join(built_in())}"
             )
-        return parse(path.read_text(encoding="utf-8"), str(path))
+        try:
+            return parse(path.read_text(encoding="utf-8"), str(path))
+        except UnicodeDecodeError as error:
+            raise DefinitionError(
+                f"{path} is not written in UTF-8, as TOML must be; save it as UTF-8"
+            ) from error
     if str(name_or_path) not in built_in():
         raise DefinitionError(
             f"there is no pathway '{name_or_path}'{did_you_mean(str(name_or_path), built_in())}"

@@ -16,7 +16,7 @@ import polars as pl
 
 from eventlogs import table, xes
 from eventlogs.engine import Progress, silent
-from eventlogs.errors import DisclosureRefused, StudyError
+from eventlogs.errors import DefinitionError, DisclosureRefused, StudyError, did_you_mean
 from eventlogs.log import EventLog
 from eventlogs.quality import QualityReport, check_log
 from pathways import definition
@@ -39,6 +39,7 @@ from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
 from pathways.mining.pm4py_door import discover_released
 from pathways.mining.territories import territory_rates
 from pathways.risk.breakdown import evaluate
+from pathways.risk.feeds import FEEDS, feed_of
 from pathways.risk.model import RiskModel, load_model
 from pathways.risk.model import train as fit
 from pathways.risk.risklist import RiskList
@@ -46,6 +47,7 @@ from pathways.risk.risklist import score as risk_list
 from pathways.study import (
     SCHEMA,
     Study,
+    check_place,
     fingerprint,
     hashes,
     measured,
@@ -107,7 +109,10 @@ def build(
         The input can't be used; nothing is written.
     """
     place, chosen = Path(source), definition.load(pathway) if pathway is not None else None
-    with measured("build") as step, replacing(Path(out)) as folder:
+    if door not in _DOORS:
+        raise StudyError(f"there is no door '{door}'{did_you_mean(door, _DOORS)}")
+    check_place(place, Path(out))
+    with measured("build") as step, replacing(Path(out).resolve()) as folder:
         made = _DOORS[door](place, folder, chosen, dict(columns or {}), progress)
         if chosen is not None:
             (folder / "pathway.toml").write_text(chosen.text, encoding="utf-8")
@@ -159,6 +164,9 @@ def _from_snds(
 ) -> _Made:
     from eventlogs.snds import build as snds
 
+    if source.is_file() or any((source / f"events{suffix}").is_file() for suffix in table.SUFFIXES):
+        other = "xes" if ".xes" in source.suffixes else "table"
+        raise StudyError(f"{source} is no SNDS extract; for a ready event log add --from {other}")
     if pathway is None:
         raise StudyError(
             "an SNDS extract needs a pathway definition that says which codes are events; "
@@ -199,19 +207,32 @@ def _ready(source: table.Source, folder: Path, pathway: Pathway | None, progress
     progress("write", 0, 1)
     if pathway is not None:
         definition.check_against(pathway, source.log.activities)
+        _check_triggers(pathway, source.log)
     log = table.with_index(source.log, pathway.cohort.index_activities if pathway else ())
     _write_log(log, folder)
     progress("write", 1, 1)
     horizons = (
         log.horizons.drop_nulls("observed_until").group_by("source").agg(pl.col("observed_until").max())
     )
+    snds = feed_of(log) == FEEDS["snds_annual"]
     return _Made(
         counts={"events_read": log.n_events, "events": log.n_events, "patients": log.n_patients},
-        role=str(source.settings.get("role", "log")),
-        feed=str(source.settings.get("feed", "hospital_live")),
+        role="snds" if snds else str(source.settings.get("role", "log")),
+        feed="snds_annual" if snds else str(source.settings.get("feed", "hospital_live")),
         synthetic=bool(source.settings.get("synthetic", False)),
         cutoff={row["source"]: row["observed_until"].date() for row in horizons.to_dicts()},
     )
+
+
+def _check_triggers(pathway: Pathway, log: EventLog) -> None:
+    """Refuse a definition whose breakdowns nothing in the log can open: it is of something else."""
+    triggers = {word for item in pathway.breakdowns.values() for word in item.trigger}
+    if triggers and triggers.isdisjoint(log.activities):
+        wanted, own = ", ".join(sorted(triggers)), ", ".join(log.activities[:8])
+        raise DefinitionError(
+            f"the log has none of the activities that open a breakdown of '{pathway.id}' ({wanted}); "
+            f"its own are {own}…, so map them or give a definition of this log"
+        )
 
 
 def _write_log(log: EventLog, folder: Path) -> None:
@@ -434,13 +455,20 @@ def score(
     ------
     DisclosureRefused
         `out` lies outside an SNDS study.
+    StudyError
+        `out` lies among the study's own files.
     InputError
         The model does not fit the study.
     """
     opened = Study.open(study)
     kept = opened.path / "lists" / f"{at.isoformat()}.{file_format}"
     place = kept if out is None else Path(out)
-    if opened.manifest["role"] == "snds" and opened.path.resolve() not in place.resolve().parents:
+    inside = opened.path.resolve() in place.resolve().parents
+    if inside and place.resolve().parent != kept.resolve().parent:
+        raise StudyError(
+            f"{place} is among the study's own files; leave -o out, or write the list to {kept.parent}"
+        )
+    if opened.manifest["role"] == "snds" and not inside:
         raise DisclosureRefused(
             "SNDS data are pseudonymised: this list is retrospective and stays in the study; leave -o out, "
             "and score the network's own log for a list to act on"

@@ -101,14 +101,11 @@ class Study:
             A file is damaged.
         """
         try:
-            withdrawn = sorted((self.path / "withdrawn").glob("*.parquet"))
             return EventLog(
-                events=pl.read_parquet(self.path / "events" / "*.parquet"),
-                patients=pl.read_parquet(self.path / "patients.parquet"),
-                horizons=pl.read_parquet(self.path / "horizons.parquet"),
-                withdrawn=pl.concat([pl.read_parquet(p) for p in withdrawn])
-                if withdrawn
-                else empty(EVENT_COLUMNS),
+                events=_parts(self.path / "events"),
+                patients=pl.read_parquet(self.path / "patients.parquet", glob=False),
+                horizons=pl.read_parquet(self.path / "horizons.parquet", glob=False),
+                withdrawn=_parts(self.path / "withdrawn"),
                 within_day=tuple(self.manifest["within_day"]),
             )
         except (pl.exceptions.PolarsError, OSError) as error:
@@ -150,7 +147,7 @@ class Study:
             )
         try:
             meta = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-            return Released(name, pl.read_parquet(folder / f"{name}.parquet"), meta)
+            return Released(name, pl.read_parquet(folder / f"{name}.parquet", glob=False), meta)
         except (pl.exceptions.PolarsError, OSError, json.JSONDecodeError) as error:
             raise StudyError(
                 f"released table '{name}' of {self.path} is damaged; mine the study again"
@@ -172,6 +169,11 @@ class Study:
         return f"Study({self.path.name}: {counts['patients']} patients, {counts['events']} events)"
 
 
+def _parts(folder: Path) -> pl.DataFrame:
+    parts = [pl.read_parquet(part, glob=False) for part in sorted(folder.glob("*.parquet"))]
+    return pl.concat(parts) if parts else empty(EVENT_COLUMNS)
+
+
 def write_released(folder: Path, tables: Sequence[Released]) -> None:
     """Write released tables: a Parquet and a JSON (numerator, denominator, threshold, filters, study) each."""
     for table in tables:
@@ -184,6 +186,21 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     partial.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
     partial.replace(path)
+
+
+def check_place(source: Path, out: Path) -> None:
+    """Refuse to write a study where something else is, or over its own source.
+
+    Raises
+    ------
+    StudyError
+        `out` is the source, holds it, or is a folder that holds something and is no study.
+    """
+    here, there = out.resolve(), source.resolve()
+    if here == there or here in there.parents:
+        raise StudyError(f"{out} is or holds the source {source}; choose another folder for the study")
+    if here.is_dir() and any(here.iterdir()) and not (here / "manifest.json").is_file():
+        raise StudyError(f"{out} holds files and is no study; choose another folder, or empty it first")
 
 
 @contextmanager
@@ -227,6 +244,7 @@ def _put_in_place(partial: Path, folder: Path) -> None:
 
 def _recover(folder: Path) -> None:
     """Put back the old folder if a run was killed between the two renames."""
+    folder = folder.resolve()
     old = folder.with_name(f".{folder.name}.old")
     if old.is_dir() and not folder.exists():
         old.rename(folder)

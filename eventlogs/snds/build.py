@@ -169,7 +169,12 @@ class _Build:
         scattered = list((self.work / "rows").rglob("*.parquet"))
         if not self.rules.diagnosis or not scattered:
             return self.links.filter(not self.rules.diagnosis)
-        diagnosed = pl.scan_parquet(scattered).filter(pl.col("kind") == "diagnosis").select("person").unique()
+        diagnosed = (
+            pl.scan_parquet(scattered, glob=False)
+            .filter(pl.col("kind") == "diagnosis")
+            .select("person")
+            .unique()
+        )
         return self.links.join(diagnosed.collect(), on="person", how="semi")
 
     def _months(self) -> Iterator[list[date]]:
@@ -226,7 +231,10 @@ class _Build:
         return built.counts
 
     def _gather_patients(self) -> None:
-        pl.read_parquet(self.work / "patients" / "*.parquet").write_parquet(self.out / "patients.parquet")
+        parts = sorted((self.work / "patients").glob("*.parquet"))
+        pl.concat([pl.read_parquet(part, glob=False) for part in parts]).write_parquet(
+            self.out / "patients.parquet"
+        )
 
 
 def _one_row(frame: nw.LazyFrame[Any]) -> dict[str, int]:

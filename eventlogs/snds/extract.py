@@ -282,8 +282,8 @@ def _settings(folder: Path) -> dict[str, object]:
 
 def _raw(path: Path) -> pl.LazyFrame:
     if path.suffix.lower() == ".csv":
-        return pl.scan_csv(path, separator=_separator(path), infer_schema=False)
-    return pl.scan_parquet(path)
+        return pl.scan_csv(path, separator=_separator(path), infer_schema=False, glob=False)
+    return pl.scan_parquet(path, glob=False)
 
 
 def _columns(path: Path) -> list[str]:

@@ -319,7 +319,7 @@ def features(known: EventLog, rows: pl.DataFrame, pathway: Pathway) -> pl.DataFr
     table = (
         rows.join(people, on="patient_id", how="left", maintain_order="left")
         .join(of_patient, on="patient_id", how="left", maintain_order="left")
-        .join(_person_columns(known, at), on="patient_id", how="left", maintain_order="left")
+        .join(_person_columns(known, at, pathway), on="patient_id", how="left", maintain_order="left")
         .with_columns(_expectation_columns(pathway))
         .pipe(_with_steps, history, pathway)
     )
@@ -489,9 +489,22 @@ def _group_columns(history: _History, year: _History, pathway: Pathway) -> dict[
     return columns
 
 
-def _person_columns(known: EventLog, at: datetime) -> pl.DataFrame:
-    index = pl.when(pl.col("index_date") <= at).then("index_date")
-    return known.patients.select(
+def _known_index(known: EventLog, pathway: Pathway) -> pl.DataFrame:
+    """Return each patient's first index event among those known: that of the patients table may not have come yet."""
+    anchors = pathway.cohort.index_activities
+    events = known.events.filter(pl.col("activity").is_in(anchors)) if anchors else known.events
+    return events.group_by("patient_id").agg(known_index=pl.col("start").min())
+
+
+def _person_columns(known: EventLog, at: datetime, pathway: Pathway) -> pl.DataFrame:
+    seen = pl.max_horizontal("index_date", "known_index")
+    index = pl.when(
+        pl.col("index_date").is_not_null() & pl.col("known_index").is_not_null(), seen <= at
+    ).then(seen)
+    people = known.patients.join(
+        _known_index(known, pathway), on="patient_id", how="left", maintain_order="left"
+    )
+    return people.select(
         "patient_id",
         CATEGORY,
         age_years=(at.year - pl.col("birth_year")).cast(pl.Float64),

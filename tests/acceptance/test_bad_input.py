@@ -136,6 +136,53 @@ def test_misspelt_key_in_a_definition(extract: Path, capsys: pytest.CaptureFixtu
     assert "mine.toml: [breakdowns.late_start] has no key 'within_days'; did you mean 'within_day'?" in said
 
 
+def test_a_folder_that_is_no_study_is_left_alone(
+    extract: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "notes.txt").write_text("keep me")
+    assert main(["build", str(extract), "-o", str(mine), "--pathway", "breast_cancer"]) == 3
+    assert "holds files and is no study" in " ".join(capsys.readouterr().err.split())
+    assert main(["build", str(extract), "-o", str(extract), "--pathway", "breast_cancer"]) == 3
+    assert "is or holds the source" in " ".join(capsys.readouterr().err.split())
+    assert (mine / "notes.txt").read_text() == "keep me"
+    assert (extract / "ER_PRS_F.csv").is_file()
+
+
+def test_a_list_never_lands_among_the_study_s_own_files(
+    extract: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = tmp_path / "study"
+    build(extract, study, pathway="breast_cancer")
+    command = ["score", str(study), "--model", str(study / "model"), "--at", "2022-01-01", "-o"]
+    for name in ("released/list.csv", "patients.parquet"):
+        assert main([*command, str(study / name)]) == 3
+        assert "is among the study's own files" in " ".join(capsys.readouterr().err.split())
+    assert main([*command, str(tmp_path / "list.csv")]) == 5
+    assert "stays in the study" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_place_with_square_brackets(extract: Path, tmp_path: Path) -> None:
+    place = tmp_path / "x [2023]" / "st[b]udy"
+    assert build(extract, place, pathway="breast_cancer").log().n_events > 1000
+
+
+def test_a_ready_log_taken_for_an_extract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "log.xes.gz").write_bytes(b"")
+    assert main(["build", str(tmp_path / "log.xes.gz"), "-o", str(tmp_path / "study")]) == 3
+    assert "for a ready event log add --from xes" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_definition_of_something_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "log.csv").write_text("patient_id;activity;start\n1;lunch;2021-01-01\n")
+    command = ["build", str(tmp_path / "log.csv"), "--from", "table", "-o", str(tmp_path / "study")]
+    assert main([*command, "--pathway", "breast_cancer"]) == 3
+    assert "none of the activities that open a breakdown of 'breast_cancer'" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
 def test_half_a_study(extract: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = tmp_path / "study"
     build(extract, study, pathway="breast_cancer")

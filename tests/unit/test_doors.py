@@ -11,6 +11,7 @@ import pytest
 
 from eventlogs import table, xes
 from eventlogs.errors import LogError
+from pathways.steps import build
 
 XES = """<?xml version="1.0" encoding="UTF-8"?>
 <log xmlns="http://www.xes-standard.org/">
@@ -60,6 +61,38 @@ def test_table_in_any_usual_form(separator: str, encoding: str, tmp_path: Path) 
     log = table.read(path, {"patient_id": "case"}).log
     assert log.events.select("patient_id", "activity").rows() == [("007", "échographie"), ("NA", "biopsie")]
     assert log.events["start"].to_list() == [datetime(2021, 1, 31), datetime(2021, 2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2021-03-28T03:30:00+02:00", datetime(2021, 3, 28, 1, 30)),
+        ("2021-03-28T01:30:00Z", datetime(2021, 3, 28, 1, 30)),
+        ("28/03/2021 01:30", datetime(2021, 3, 28, 1, 30)),
+        ("2021-03-28 01:30:00.5", datetime(2021, 3, 28, 1, 30, 0, 500_000)),
+    ],
+)
+def test_times_in_usual_forms(written: str, read: datetime, tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(f"case;patient_id;activity;start\n1;x;y;{written}\n")
+    assert table.read(path, {"patient_id": "case"}).log.events.select("patient_id", "start").rows() == [
+        ("1", read)
+    ]
+
+
+def test_numbers_are_no_times(tmp_path: Path) -> None:
+    pl.DataFrame({"patient_id": ["a"], "activity": ["x"], "start": [1_600_000_000]}).write_parquet(
+        tmp_path / "e.parquet"
+    )
+    with pytest.raises(LogError, match="has numbers in 'start'"):
+        table.read(tmp_path / "e.parquet")
+
+
+def test_claims_in_a_table_are_still_claims(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("patient_id;activity;start;source\n1;x;2021-01-01;ER_CAM_F\n")
+    study = build(path, tmp_path / "study", door="table")
+    assert (study.manifest["role"], study.manifest["feed"]) == ("snds", "snds_annual")
 
 
 def test_folder_with_patients_and_a_cutoff(tmp_path: Path) -> None:
