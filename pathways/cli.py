@@ -22,7 +22,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from eventlogs.engine import Progress as Report
-from eventlogs.errors import CarePathwaysError, CheckFailed
+from eventlogs.errors import CarePathwaysError, CheckFailed, InputError
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -87,13 +87,11 @@ def _synth(commands: Commands) -> None:
         "Example: pathways synth extract --patients 2000 --seed 7",
     )
     parser.add_argument("out", metavar="OUT", type=Path, help="folder to write")
-    parser.add_argument("--cancer", default="breast", help="which cancer (default: breast)")
+    parser.add_argument("--cancer", help="which cancer (default: breast)")
     parser.add_argument("--patients", type=_positive, default=2000, help="how many patients (default: 2000)")
     parser.add_argument("--seed", type=int, default=7, help="same seed, same data (default: 7)")
-    parser.add_argument("--format", choices=("parquet", "csv"), default="parquet", help="default: parquet")
-    parser.add_argument(
-        "--quirks", choices=("all", "none"), default="all", help="traps of the SNDS, planted or not"
-    )
+    parser.add_argument("--format", choices=("parquet", "csv"), help="of the extract (default: parquet)")
+    parser.add_argument("--quirks", choices=("all", "none"), help="traps of the SNDS planted (default: all)")
     parser.add_argument("--network", action="store_true", help="a cancer network's own event log instead")
     parser.set_defaults(run=_run_synth)
 
@@ -101,19 +99,17 @@ def _synth(commands: Commands) -> None:
 def _run_synth(args: argparse.Namespace) -> None:
     from eventlogs.synthetic import synthesise, synthesise_network
 
+    asked = {"cancer": args.cancer, "file_format": args.format, "quirks": args.quirks}
+    options = {name: value for name, value in asked.items() if value is not None}
+    if args.network and options:
+        raise InputError("--cancer, --format and --quirks are of an extract; leave them out with --network")
     with _progress() as report:
-        if args.network:
-            synthesise_network(args.out, patients=args.patients, seed=args.seed)
-        else:
-            synthesise(
-                args.out,
-                patients=args.patients,
-                seed=args.seed,
-                cancer=args.cancer,
-                file_format=args.format,
-                quirks=args.quirks,
-                progress=lambda done, total: report("synthesise", done, total),
-            )
+
+        def tell(done: int, total: int) -> None:
+            report("synthesise", done, total)
+
+        make = synthesise_network if args.network else synthesise
+        make(args.out, patients=args.patients, seed=args.seed, progress=tell, **options)
     console.print(f"Synthetic data of {args.patients} patients: {args.out}")
 
 

@@ -58,7 +58,6 @@ from pathways.study import (
 )
 
 Door = Literal["snds", "xes", "table"]
-Role = Literal["snds", "network", "log"]
 
 
 @dataclass(frozen=True)

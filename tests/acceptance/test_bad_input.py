@@ -198,6 +198,13 @@ def test_no_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is not a study; make one with: pathways build" in " ".join(capsys.readouterr().err.split())
 
 
+def test_options_of_an_extract_are_not_ignored_for_a_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["synth", str(tmp_path / "n"), "--network", "--format", "csv"]) == 3
+    assert "leave them out with --network" in " ".join(capsys.readouterr().err.split())
+
+
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["build"])
