@@ -135,18 +135,27 @@ def net(lines: pl.DataFrame) -> pl.DataFrame:
         )
         .sort(*DRAFT, "flux", nulls_last=True)
     )
-    states = arrived.with_columns(
+    alone, several = _by_repetition(arrived)
+    states = several.with_columns(
         pl.col("quantity").cum_sum().over(DRAFT), pl.col("facility").forward_fill().over(DRAFT)
-    )
-    changed = pl.col("quantity").ne_missing(pl.col("quantity").shift().over(DRAFT))
+    ).filter(pl.col("quantity").ne_missing(pl.col("quantity").shift()).over(DRAFT))
+    stated = states.with_columns(known_until=pl.col("flux").shift(-1).over(DRAFT))
     return (
-        states.filter(changed)
-        .with_columns(known_until=pl.col("flux").shift(-1).over(DRAFT), end=pl.lit(None, dtype=pl.Date))
+        pl.concat([alone.with_columns(known_until=pl.lit(None, dtype=pl.Date)), stated])
+        .with_columns(end=pl.lit(None, dtype=pl.Date))
         .select(
             *DRAFT, "code_system", "date_precision", "facility", "quantity", pl.col("flux").alias("known_from"),
             "known_until", "end",
         )
     )  # fmt: skip
+
+
+def _by_repetition(arrived: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split sorted lines into those of one flux only (nearly all) and those that a later flux touched."""
+    as_before = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in DRAFT)
+    again = arrived.select(as_before.alias("again"))["again"]
+    repeated = again | again.shift(-1, fill_value=False)
+    return arrived.filter(~repeated), arrived.filter(repeated)
 
 
 def standing(netted: pl.DataFrame) -> pl.DataFrame:
