@@ -212,7 +212,7 @@ class Extract:
         doubtful = {
             column: kind
             for column, kind in table.columns.items()
-            if kind != "text" and column in names and not dtypes[names[column]].is_temporal()
+            if column in names and schema.is_doubtful(kind, dtypes[names[column]])
         }
         if not doubtful:
             return

@@ -25,8 +25,8 @@ DATE_FORMATS: tuple[tuple[str, str, int], ...] = (
 )
 """Shapes in which SNDS exports write a date: pattern, format, characters read; the first that fits is taken."""
 
-WHOLE_NUMBER = r"^(\d+)\.0+$"
-"""A code that a spreadsheet or a dataframe wrote as a decimal number."""
+DIAGNOSES = ("DGN_PAL", "DGN_REL", "ASS_DGN", "MED_MTF_COD")
+"""Columns where ``.0`` belongs to the code (C50.0); elsewhere a spreadsheet wrote a code as a decimal number."""
 
 NULL_YEAR = 1600
 """Year written for a missing date (01/01/1600): read as null (Santé publique France, SNDS guide of 2020)."""
@@ -108,9 +108,13 @@ def typed(column: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
     if kind == "int":
         number = _text(raw).cast(pl.Float64, strict=False) if dtype == pl.String else raw
         return number.cast(pl.Int64, strict=False).alias(column)
-    return _text(raw.cast(pl.Int64).cast(pl.String) if dtype.is_float() else raw.cast(pl.String)).alias(
-        column
-    )
+    code = raw.cast(pl.Int64, strict=False).cast(pl.String) if dtype.is_float() else raw.cast(pl.String)
+    return _text(code if column in DIAGNOSES else code.str.strip_suffix(".0")).alias(column)
+
+
+def is_doubtful(kind: Kind, dtype: pl.DataType) -> bool:
+    """Say whether a raw column of this type may hold values that can't be read as `kind`."""
+    return (kind == "date" and not dtype.is_temporal()) or (kind == "int" and dtype == pl.String)
 
 
 def unreadable(column: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
@@ -126,7 +130,7 @@ def _as_text(raw: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 
 def _text(raw: pl.Expr) -> pl.Expr:
-    stripped = raw.str.strip_chars().str.replace(WHOLE_NUMBER, "${1}")
+    stripped = raw.str.strip_chars()
     return pl.when(stripped != "").then(stripped)
 
 
