@@ -22,7 +22,7 @@ from typing import Any, Literal
 import networkx as nx
 import numpy as np
 import polars as pl
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from eventlogs.log import EventLog

@@ -23,7 +23,7 @@ from eventlogs.log import EventLog
 from pathways.mining.maps import ELSEWHERE, END, START, Level, ProcessMap
 
 if TYPE_CHECKING:
-    import pandas as pd  # type: ignore[import-untyped]
+    import pandas as pd
 
 NAMES = {"patient_id": "case:concept:name", "activity": "concept:name", "start": "time:timestamp"}
 """pm4py's names of our columns; the others keep theirs."""

@@ -125,7 +125,7 @@ def _write_csv(risks: RiskList, path: Path) -> None:
 
 
 def _write_xlsx(risks: RiskList, path: Path) -> None:
-    from xlsxwriter import Workbook  # type: ignore[import-untyped]
+    from xlsxwriter import Workbook
 
     with Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False}) as book:
         risks.frame.write_excel(book, worksheet="list", autofit=True)
