@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
 
 import polars as pl
 
-CODE_SYSTEMS = ("CCAM", "GHM", "DP", "CIM10", "ATC", "CIP13", "UCD", "PRS_NAT")
+from eventlogs.snds.practice import Practice
+
+CODE_SYSTEMS = ("CCAM", "GHM", "DP", "CIM10", "ATC", "CIP13", "UCD", "PRS_NAT", "NABM", "LPP", "PEC", "NGAP")
 """What a code list may be written in.
 
 ``DP``: principal diagnosis of a stay; ``CIM10``: diagnosis in any position of a stay; ``PRS_NAT``: nature of
-service, with the specialties that perform it. ``ATC`` is translated to ``CIP13`` by the medicines table.
+service, with the specialties that perform it; ``NGAP``: act of external hospital care (ACT_COD);
+``NABM``: biology; ``LPP``: devices; ``PEC``: main mode of care of a home hospitalisation (HAD). ``ATC`` is translated to
+``CIP13`` and ``UCD`` by the medicines table.
 """
 
 DERIVED = ("death", "stay_without_other_event")
@@ -24,6 +30,94 @@ CODE_COLUMNS = {
 }
 
 
+IndexStrategy = Literal["index_activities", "first_treatment", "biopsy_or_endoscopy", "ald", "first_stay"]
+"""Which event is the index: the first of the named activities, of those with role ``treatment``, of those with role
+``diagnostic``; the beginning of the ALD; the entry of the first stay for the disease."""
+
+Exit = Literal["death", "palliative_care", "scheme_exit", "abroad"]
+"""Why a patient leaves observation."""
+
+
+@dataclass(frozen=True)
+class CohortRules:
+    """Who enters, when, and why they leave.
+
+    Parameters
+    ----------
+    diagnosis : tuple of str
+        CIM-10 prefixes of the cohort; empty: no diagnosis is asked for.
+    diagnosis_in : tuple of {'stay', 'ald'}
+        Where a diagnosis counts.
+    index : tuple of IndexStrategy
+        The earliest of these is the index date.
+    index_activities : tuple of str
+        For the strategy of that name; empty: any event.
+    treatments, diagnostics : tuple of str
+        Activities with that role in the definition.
+    lookback_days : int or None
+        Events earlier than this before the index are left out; None keeps all.
+    washout_days : int or None
+        A person diagnosed, or treated, more than this before the index is a prevalent case and does not enter.
+    min_age, max_age : int or None
+        Age at index in years, from the year of birth; a person without one enters.
+    sex : str or None
+        ``M`` or ``F``: only these enter.
+    index_from, index_until : datetime.date or None
+        Only persons whose index lies in this period enter, both days included.
+    exits : tuple of Exit
+        What ends the observation.
+    silence_days : int
+        A living person without reimbursed care of any kind for this long before the horizon has left the scheme
+        (a proxy: claims don't say so), on the day of the last care.
+    """
+
+    diagnosis: tuple[str, ...] = ()
+    diagnosis_in: tuple[Literal["stay", "ald"], ...] = ("stay", "ald")
+    index: tuple[IndexStrategy, ...] = ("index_activities",)
+    index_activities: tuple[str, ...] = ()
+    treatments: tuple[str, ...] = ()
+    diagnostics: tuple[str, ...] = ()
+    lookback_days: int | None = None
+    washout_days: int | None = None
+    min_age: int | None = None
+    max_age: int | None = None
+    sex: str | None = None
+    index_from: date | None = None
+    index_until: date | None = None
+    exits: tuple[Exit, ...] = ("death",)
+    silence_days: int = 730
+
+
+@dataclass(frozen=True)
+class EraRule:
+    """How events of some activities are merged into one: a course, a cycle, a merged stay, an exposure.
+
+    Parameters
+    ----------
+    id : str
+        Name of the era (``radiotherapy_course``).
+    activities : tuple of str
+        What is merged.
+    kind : {'course', 'cycle', 'stay', 'supply'}
+        *course*: events not more than ``gap_days`` apart. *cycle*: events less than ``gap_days`` after the first of
+        the cycle. *stay*: stays that begin at most ``gap_days`` after the end of the one before. *supply*: dispensings
+        whose supply (``quantity`` × ``days_per_unit``) ends at most ``gap_days`` before the next.
+    gap_days : int
+        The permissible gap.
+    days_per_unit : float or None
+        For supplies: days that one unit lasts.
+    source : str
+        Where the gap comes from.
+    """
+
+    id: str
+    activities: tuple[str, ...]
+    kind: Literal["course", "cycle", "stay", "supply"]
+    gap_days: int
+    days_per_unit: float | None = None
+    source: str = ""
+
+
 @dataclass(frozen=True)
 class ActivityRules:
     """What the build needs to know of a pathway definition.
@@ -34,22 +128,22 @@ class ActivityRules:
         ``code_system`` (one of `CODE_SYSTEMS`), ``code``, ``specialty`` (null: any), ``activity``.
     derived : mapping of str to str
         Rule (one of `DERIVED`) → activity.
-    diagnosis : tuple of str
-        CIM-10 prefixes of the cohort; empty: no diagnosis is asked for.
-    index_activities : tuple of str
-        The first of these is the index event; empty: the first event is.
-    lookback_days : int or None
-        Events earlier than this before the index are left out; None keeps all.
+    cohort : CohortRules
+        Who enters, when, and why they leave.
     within_day : tuple of str
         Order of activities inside a day.
+    eras : tuple of EraRule
+        How events are merged at a coarser level.
+    practice : Practice
+        Choices where practice differs.
     """
 
     codes: pl.DataFrame = field(repr=False)
     derived: dict[str, str]
-    diagnosis: tuple[str, ...]
-    index_activities: tuple[str, ...]
-    lookback_days: int | None
-    within_day: tuple[str, ...]
+    cohort: CohortRules = CohortRules()
+    within_day: tuple[str, ...] = ()
+    eras: tuple[EraRule, ...] = ()
+    practice: Practice = field(default_factory=Practice)
 
     def of_system(self, *systems: str) -> pl.DataFrame:
         """Return the codes of these systems: ``code``, ``specialty``, ``activity``."""

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 import polars as pl
 
-from eventlogs.activities import CODE_COLUMNS, CODE_SYSTEMS, DERIVED, ActivityRules
+from eventlogs.activities import CODE_COLUMNS, CODE_SYSTEMS, DERIVED, ActivityRules, CohortRules
 from eventlogs.errors import DefinitionError, did_you_mean
 
 Kind = Literal["late_step", "missed_step", "interruption"]
@@ -131,9 +131,11 @@ class Pathway:
         return ActivityRules(
             codes=_code_table(self.activities.values()),
             derived={a.derived: a.id for a in self.activities.values() if a.derived},
-            diagnosis=self.cohort.diagnosis,
-            index_activities=self.cohort.index_activities,
-            lookback_days=self.cohort.lookback_days,
+            cohort=CohortRules(
+                diagnosis=self.cohort.diagnosis,
+                index_activities=self.cohort.index_activities,
+                lookback_days=self.cohort.lookback_days,
+            ),
             within_day=self.within_day,
         )
 

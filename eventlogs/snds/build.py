@@ -21,12 +21,16 @@ from eventlogs.errors import ExtractError
 from eventlogs.log import HORIZON_COLUMNS, conform
 from eventlogs.snds import attach, identity, patient
 from eventlogs.snds.extract import Extract
+from eventlogs.snds.rows import ROW, Source
 
 LINES_PER_SLICE = 3_000_000
-"""Lines of ER_PRS_F attached at once: bounds the memory of K1."""
+"""Lines of claims attached at once: bounds the memory of K1."""
 
 PERSONS_PER_BUCKET = 25_000
 """Persons whose rows K2 holds at once."""
+
+CLAIMS = ("ER_PRS_F", "NS_PRS_F")
+"""Tables of claims, read by flux months rather than years."""
 
 FEED_LAG_MONTHS = 6
 """Months of flux after which 98 to 99 % of care has arrived (SNDS documentation): sets an unstated horizon of DCIR."""
@@ -110,13 +114,13 @@ class _Build:
 
     def run(self, progress: Progress) -> dict[str, int]:
         self.codes = attach.code_lists(self.rules, medicines())
-        counts: Counter[str] = Counter(self._dropped())
+        counts = self._dropped()
         engine = Local(self.work / "rows", self.people.height, -(-self.people.height // PERSONS_PER_BUCKET))
 
         def k2(rows: pl.DataFrame, bucket: int) -> None:
             counts.update(self._bucket(rows, bucket))
 
-        engine.run([*self._hospital_slices(), *self._claim_slices()], k2, progress)
+        engine.run(list(self._slices()), k2, progress)
         self._gather_patients()
         return {"persons": self.people.height, **counts}
 
@@ -129,36 +133,30 @@ class _Build:
             frame = links.lazy()
         elif name == "pseudonyms":
             frame = identity.pseudonym_to_person(links).lazy()
-        elif name.startswith("ER_") and months is not None:
+        elif name.startswith(("ER_", "NS_")) and months is not None:
             frame = self.extract.scan(name).filter(pl.col("FLX_DIS_DTD").is_in(months))
         else:
             frame = self.extract.scan(name, year)
         return nw.from_native(frame)
 
-    def _hospital_slices(self) -> list[Slice]:
-        slices = [
-            Slice(
-                f"PMSI MCO {year}",
-                partial(attach.stay_rows, partial(self._table, year, None, self.links), self.rules),
-            )
-            for year in self.extract.years("T_MCOaaB")
-        ]
-        if self.rules.diagnosis and self.extract.has("IR_IMB_R"):
-            slices.append(
-                Slice(
-                    "IR_IMB_R",
-                    partial(attach.ald_rows, partial(self._table, None, None, self.links), self.rules),
-                )
-            )
-        return slices
+    def _slices(self) -> Iterator[Slice]:
+        for source in attach.SOURCES:
+            if source.anchor not in CLAIMS:
+                yield from (self._slice(source, year) for year in self.extract.years(source.anchor))
+            elif self.extract.has(source.anchor):
+                yield from self._claims(source)
 
-    def _claim_slices(self) -> Iterator[Slice]:
-        for months in self._months():
-            name = f"DCIR {months[0]:%Y-%m} to {months[-1]:%Y-%m}"
-            yield Slice(name, partial(self._claims, months))
+    def _slice(self, source: Source, year: str) -> Slice:
+        tables = partial(self._table, year, None, self.links)
+        return Slice(f"{source.name} {year}".rstrip(), partial(source.rows, tables, self.rules, year))
 
-    def _claims(self, months: list[date]) -> nw.LazyFrame[Any]:
-        return attach.claim_rows(partial(self._table, None, months, self._entrants))
+    def _claims(self, source: Source) -> Iterator[Slice]:
+        for months in self._months(source.anchor):
+            name = f"{source.name} {months[0]:%Y-%m} to {months[-1]:%Y-%m}"
+            yield Slice(name, partial(self._claim_rows, source, months))
+
+    def _claim_rows(self, source: Source, months: list[date]) -> nw.LazyFrame[Any]:
+        return source.rows(partial(self._table, None, months, self._entrants), self.rules, "")
 
     @cached_property
     def _entrants(self) -> pl.DataFrame:
@@ -167,8 +165,8 @@ class _Build:
         Read once the hospital slices are scattered, which is why these come first.
         """
         scattered = list((self.work / "rows").rglob("*.parquet"))
-        if not self.rules.diagnosis or not scattered:
-            return self.links.filter(not self.rules.diagnosis)
+        if not self.rules.cohort.diagnosis or not scattered:
+            return self.links.filter(not self.rules.cohort.diagnosis)
         diagnosed = (
             pl.scan_parquet(scattered, glob=False)
             .filter(pl.col("kind") == "diagnosis")
@@ -177,10 +175,10 @@ class _Build:
         )
         return self.links.join(diagnosed.collect(), on="person", how="semi")
 
-    def _months(self) -> Iterator[list[date]]:
+    def _months(self, anchor: str) -> Iterator[list[date]]:
         """Yield runs of flux months that hold about `LINES_PER_SLICE` lines."""
         sizes = (
-            self.extract.scan("ER_PRS_F")
+            self.extract.scan(anchor)
             .group_by("FLX_DIS_DTD")
             .len()
             .filter(pl.col("FLX_DIS_DTD").is_not_null())
@@ -191,34 +189,20 @@ class _Build:
         for part in sizes.with_columns(number.alias("slice")).partition_by("slice", maintain_order=True):
             yield part["FLX_DIS_DTD"].to_list()
 
-    def _dropped(self) -> dict[str, int]:
-        """Count, by reason, the lines and stays that K1's filters leave out."""
+    def _dropped(self) -> Counter[str]:
+        """Count, source by source, what K1 read and what its filters leave out."""
+        counts: Counter[str] = Counter()
+        for source in attach.SOURCES:
+            years = self.extract.years(source.anchor)
+            for year in years[:1] if source.anchor in CLAIMS else years:
+                tables = partial(self._table, None if source.anchor in CLAIMS else year, None, self.links)
+                counts.update(_one_row(source.counts(tables, self.rules, year)))
         t = partial(self._table, None, None, self.links)
-        lines = t("ER_PRS_F").select(
-            nw.len().alias("lines_read"),
-            nw.col("FLX_DIS_DTD").is_null().sum().alias("lines_without_flux"),
-            *((~keep).sum().alias(f"lines_{reason}") for reason, keep in attach.line_filters().items()),
-        )
-        unknown = (
-            t("ER_PRS_F")
-            .join(t("pairs"), on=identity.PAIR, how="anti")
-            .select(nw.len().alias("lines_unknown_person"))
-        )
-        stays = [self._dropped_stays(year) for year in self.extract.years("T_MCOaaB")]
-        total = pl.concat(stays).sum()
-        return {**_one_row(lines), **_one_row(unknown), **{k: int(v) for k, v in total.to_dicts()[0].items()}}
-
-    def _dropped_stays(self, year: str) -> pl.DataFrame:
-        t = partial(self._table, year, None, self.links)
-        chained = t("T_MCOaaB").join(t("T_MCOaaC"), on=attach.STAY_KEY, how="inner")
-        reasons = ((~keep).sum().alias(f"stays_{reason}") for reason, keep in attach.stay_filters().items())
-        frame: pl.DataFrame = (
-            chained.select(nw.len().alias("stays_read"), *reasons).collect("polars").to_native()
-        )
-        return frame.cast(pl.Int64)
+        unknown = t("ER_PRS_F").join(t("pairs"), on=identity.PAIR, how="anti")
+        return counts + Counter(_one_row(unknown.select(nw.len().alias("lines_unknown_person"))))
 
     def _bucket(self, rows: pl.DataFrame, bucket: int) -> Mapping[str, int]:
-        attached = rows if rows.width else pl.DataFrame(schema=attach.ROW)
+        attached = rows if rows.width else pl.DataFrame(schema=ROW)
         built = patient.build(attached, self.people.join(attached, on="person", how="semi"), self.rules)
         for name, frame in (
             ("events", built.events),

@@ -54,7 +54,7 @@ def build(rows: pl.DataFrame, people: pl.DataFrame, rules: ActivityRules) -> Bui
     Parameters
     ----------
     rows : polars.DataFrame
-        Columns of `attach.ROW`: every row of each person in it.
+        Columns of `rows.ROW`: every row of each person in it.
     people : polars.DataFrame
         Columns of `identity.persons`, and ``deprivation``.
     rules : ActivityRules
@@ -76,8 +76,8 @@ def build(rows: pl.DataFrame, people: pl.DataFrame, rules: ActivityRules) -> Bui
     )
     events = one_a_day(found)
     members = cohort(dated, events, people, rules)
-    kept = within_cohort(events, members, rules.lookback_days)
-    gone = within_cohort(superseded(netted), members, rules.lookback_days)
+    kept = within_cohort(events, members, rules.cohort.lookback_days)
+    gone = within_cohort(superseded(netted), members, rules.cohort.lookback_days)
     return Built(
         events=in_order(_canonical(kept), rules.within_day),
         withdrawn=in_order(_canonical(gone), rules.within_day),
@@ -279,7 +279,9 @@ def cohort(
     """
     diagnosed = rows.filter(pl.col("kind") == "diagnosis").select("person").unique()
     anchors = (
-        events.filter(pl.col("activity").is_in(rules.index_activities)) if rules.index_activities else events
+        events.filter(pl.col("activity").is_in(rules.cohort.index_activities))
+        if rules.cohort.index_activities
+        else events
     )
     index = anchors.group_by("person").agg(index_date=pl.col("start").min())
     care = rows.filter(pl.col("kind") != "diagnosis")
@@ -289,12 +291,14 @@ def cohort(
     )
     entered = people.join(index, on="person").join(seen, on="person").join(died, on="person", how="left")
     entered = entered.with_columns(death_date=pl.coalesce("died_on", "death_date")).sort("person")
-    return entered.join(diagnosed, on="person", how="semi") if rules.diagnosis else entered
+    return entered.join(diagnosed, on="person", how="semi") if rules.cohort.diagnosis else entered
 
 
 def _anchors(events: pl.DataFrame, rules: ActivityRules) -> pl.DataFrame:
     return (
-        events.filter(pl.col("activity").is_in(rules.index_activities)) if rules.index_activities else events
+        events.filter(pl.col("activity").is_in(rules.cohort.index_activities))
+        if rules.cohort.index_activities
+        else events
     )
 
 

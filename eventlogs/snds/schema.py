@@ -1,4 +1,4 @@
-"""What the readers know of SNDS tables, as data (``schema.toml``), and how a raw column becomes typed."""
+"""What the readers know of SNDS tables, as data (``tables/*.toml``), and how a raw column becomes typed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -47,24 +47,24 @@ class Table:
 
 
 @cache
-def _document() -> dict[str, object]:
-    return tomllib.loads((files("eventlogs.snds") / "schema.toml").read_text(encoding="utf-8"))
+def _documents() -> list[dict[str, Any]]:
+    folder = files("eventlogs.snds") / "tables"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return [tomllib.loads((folder / name).read_text(encoding="utf-8")) for name in names]
 
 
 @cache
 def tables() -> dict[str, Table]:
     """Return the known tables by family name (``ER_PRS_F``, ``T_MCOaaB``)."""
-    found = _document()["tables"]
-    assert isinstance(found, dict)
-    return {name: _table(name, entry) for name, entry in found.items()}
+    return {
+        name: _table(name, entry) for document in _documents() for name, entry in document["tables"].items()
+    }
 
 
 @cache
 def aliases() -> dict[str, list[str]]:
     """Return other names of identifier columns, by canonical name."""
-    found = _document()["aliases"]
-    assert isinstance(found, dict)
-    return found
+    return {name: others for document in _documents() for name, others in document.get("aliases", {}).items()}
 
 
 def _table(name: str, entry: Mapping[str, list[str]]) -> Table:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pathways.definition import BreakdownDefinition
-from tests.spec.snds_rules import DEFAULTS, RULES, Rule
+from tests.spec.snds import DEFAULTS, RULES
+from tests.spec.snds.writing import Rule
 from tests.spec.test_breakdown import SPECS, Spec
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"

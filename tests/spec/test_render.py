@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.spec.render import REFERENCE, breakdown_page, snds_page
-from tests.spec.snds_rules import RULES
+from tests.spec.snds import RULES
 from tests.spec.test_breakdown import SPECS
 
 PAGES = {"snds-rules.md": lambda: snds_page(RULES), "breakdown-rules.md": lambda: breakdown_page(SPECS)}

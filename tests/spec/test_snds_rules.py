@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from eventlogs.snds.build import build
+from eventlogs.snds.practice import Practice
+from eventlogs.snds.traps import TRAPS
 from pathways.definition import load
-from tests.spec.snds_rules import RULES, Rule, write
+from tests.spec.snds import DEFAULTS, RULES
+from tests.spec.snds.writing import Rule, write
 
 
-def built(rule: Rule, folder: Path, *, shuffled: bool) -> list[str]:
+def built(rule: Rule, folder: Path, *, shuffled: bool) -> tuple[list[str], Mapping[str, int]]:
+    """Build a rule's tables; return the shown columns of the events, and the counts."""
     extract, out, work = folder / "extract", folder / "out", folder / "work"
     for place in (extract, out, work):
         place.mkdir()
-    write(rule, extract)
+    write(rule, extract, DEFAULTS)
     if shuffled:
         for path in extract.glob("*.csv"):
             table = pl.read_csv(path, separator=";", infer_schema=False)
             table.reverse().write_csv(path, separator=";")
-    build(extract, load("breast_cancer").rules(), out, work)
+    rules = replace(load(rule.pathway).rules(), practice=Practice(**rule.practice))
+    report = build(extract, rules, out, work)
     events = pl.read_parquet(out / "events" / "*.parquet")
     days = [pl.col(name).dt.date() for name in ("start", "known_from")]
     shown = events.with_columns(days).select(pl.col(rule.columns).cast(pl.String))
-    return sorted(" | ".join(row) for row in shown.rows())
+    return sorted(" | ".join(row) for row in shown.rows()), report.counts
 
 
 @pytest.mark.parametrize("shuffled", [False, True], ids=["as written", "rows reversed"])
@@ -34,7 +41,15 @@ def test_rule(rule: Rule, shuffled: bool, tmp_path: Path) -> None:
     expected = sorted(
         " | ".join(cell.strip() for cell in line.split("|")) for line in rule.events.splitlines()
     )
-    assert built(rule, tmp_path, shuffled=shuffled) == expected
+    events, counts = built(rule, tmp_path, shuffled=shuffled)
+    assert events == expected
+    assert {name: counts.get(name, 0) for name in rule.counts} == rule.counts
+
+
+def test_every_trap_has_a_spec() -> None:
+    told = {trap for rule in RULES for trap in rule.traps}
+    assert told <= set(TRAPS)
+    assert set(TRAPS) - told == set(), "traps without a rule that tests them"
 
 
 def test_cancelled_line_was_visible_until_its_cancellation(tmp_path: Path) -> None:
