@@ -12,9 +12,11 @@ from typing import Any
 
 import polars as pl
 
-from eventlogs.activities import ActivityRules
+from eventlogs.activities import CODE_SYSTEMS, ActivityRules
 from eventlogs.log import TIME, EventLog
 from eventlogs.snds import patient
+from eventlogs.snds.attach import code_lists
+from eventlogs.snds.build import medicines
 from eventlogs.snds.rows import ROW
 
 VOCABULARIES: Mapping[str, str] = {"ICD10": "CIM10", "ICD-10": "CIM10", "CIM-10": "CIM10"}
@@ -29,7 +31,7 @@ CARE: dict[str, Any] = {
 CODES: dict[str, Any] = {
     "row": pl.Int64, "place": pl.Int64, "system": pl.String, "code": pl.String, "principal": pl.Boolean,
 }  # fmt: skip
-"""Columns of the codes that a row may stand for, in the order of ``place``; ``principal``: perhaps the principal one."""
+"""Columns of the codes that a row may stand for, in the order of ``place``; ``principal``: maybe the principal one."""
 
 
 def build(
@@ -103,9 +105,7 @@ def matched(codes: pl.DataFrame, rules: ActivityRules) -> pl.DataFrame:
     Consultations need a specialty, which these warehouses don't give with the act: they are left out unless any
     specialty will do.
     """
-    own = rules.codes.filter(pl.col("specialty").is_null()).select(
-        pl.col("code_system").alias("system"), "code", "activity"
-    )
+    own = _lists(rules)
     whole = codes.filter(pl.col("system") != "CIM10").join(own, on=["system", "code"])
     positions = codes.filter(pl.col("system") == "CIM10")
     prefixed = [
@@ -118,6 +118,18 @@ def matched(codes: pl.DataFrame, rules: ActivityRules) -> pl.DataFrame:
         .unique("row", keep="first", maintain_order=True)
         .select("row", "system", "code", "activity")
     )
+
+
+def _lists(rules: ActivityRules) -> pl.DataFrame:
+    """Return ``system``, ``code``, ``activity`` of every list; medicines by their own numbers and by their class."""
+    lists = code_lists(rules, medicines())
+    named = [
+        lists[system].select(pl.lit(system).alias("system"), "code", "activity")
+        for system in CODE_SYSTEMS
+        if system in lists and "specialty" not in lists[system].columns
+    ]
+    by_class = rules.of_system("ATC").select(pl.lit("ATC").alias("system"), "code", "activity")
+    return pl.concat([*named, by_class])
 
 
 def _starting(codes: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:

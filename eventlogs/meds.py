@@ -1,7 +1,7 @@
 """MEDS (Medical Event Data Standard 0.4): an input, and an export of a log.
 
 A data set is a folder with ``data/**/*.parquet`` (``subject_id``, ``time``, ``code`` …) and ``metadata/``. Codes are
-written ``SYSTEM//code``. An export has more columns than the standard asks for (`EXTRA`), so that reading it again gives
+written ``SYSTEM//code``. An export has more columns than the standard asks for (`EXTRA`): reading it again gives
 the same log.
 """
 
@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from eventlogs import coded, table
 from eventlogs.activities import ActivityRules
 from eventlogs.errors import ExtractError
 from eventlogs.log import HORIZON_COLUMNS, PATIENT_COLUMNS, TIME, EventLog, conform
 
-BIRTH, DEATH, SEX = "MEDS_BIRTH", "MEDS_DEATH", "GENDER"
-"""Codes that describe the subject; all but death have no time or that of birth."""
+BIRTH, DEATH, SEX, ACTIVITY = "MEDS_BIRTH", "MEDS_DEATH", "GENDER", "ACTIVITY"
+"""Codes of the standard, and the systems of what has no code: ``GENDER//F``, ``ACTIVITY//hospital_stay``."""
 
 MEDS_VERSION = "0.4.1"
 """Version of the standard that exports follow."""
@@ -54,11 +56,12 @@ def read(folder: Path, rules: ActivityRules | None = None) -> table.Source:
     """
     facts, settings = _facts(folder), table.settings(folder)
     subjects = _subjects(facts)
-    care = facts.filter(pl.col("time").is_not_null(), ~pl.col("code").is_in([BIRTH, DEATH]))
-    if care.is_empty():
-        raise ExtractError(f"{folder} has no dated code but birth and death; check the export")
+    dated = facts.filter(pl.col("time").is_not_null(), pl.col("code") != BIRTH)
+    if dated.is_empty():
+        raise ExtractError(f"{folder} has no dated code but births; check the export")
     if rules is None or "activity" in facts.columns:
-        return table.Source(_ready(care, subjects, settings, rules), settings)
+        return table.Source(_ready(dated, subjects, settings, rules), settings)
+    care = dated.filter(pl.col("code") != DEATH)
     return table.Source(_by_rules(care, subjects, settings, rules), settings)
 
 
@@ -112,10 +115,10 @@ def _subjects(facts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _horizons(care: pl.DataFrame, settings: dict[str, object]) -> pl.DataFrame:
+def _horizons(dated: pl.DataFrame, settings: dict[str, object]) -> pl.DataFrame:
     stated = settings.get("cutoff", {})
     cutoff = stated.get("all") if isinstance(stated, dict) else None
-    until = care["time"].max() if cutoff is None else cutoff
+    until = dated["time"].max() if cutoff is None else cutoff
     return conform(
         pl.DataFrame({"patient_id": [None], "source": ["meds"], "observed_until": [until]}),
         HORIZON_COLUMNS,
@@ -124,32 +127,28 @@ def _horizons(care: pl.DataFrame, settings: dict[str, object]) -> pl.DataFrame:
 
 
 def _ready(
-    care: pl.DataFrame, subjects: pl.DataFrame, settings: dict[str, object], rules: ActivityRules | None
+    dated: pl.DataFrame, subjects: pl.DataFrame, settings: dict[str, object], rules: ActivityRules | None
 ) -> EventLog:
     """Events as they stand: an export of ours, or codes as activities."""
-    own = [name for name in EXTRA if name in care.columns]
+    own = [name for name in EXTRA if name in dated.columns]
+    died = pl.col("code") == DEATH
+    named = pl.when(died).then(pl.lit("death")).otherwise("code").alias("activity")
     split = pl.col("code").str.split_exact("//", 1)
-    coded_ = split.struct.field("field_1").is_not_null()
-    events = care.select(
+    system, code = split.struct.field("field_0"), split.struct.field("field_1")
+    coded_ = code.is_not_null() & (system != ACTIVITY)
+    events = dated.select(
         "patient_id",
         *own,
-        *([] if "activity" in own else [pl.col("code").alias("activity")]),
+        *([] if "activity" in own else [named]),
         *([] if "source" in own else [pl.lit("meds").alias("source")]),
         pl.col("time").alias("start"),
-        pl.when(coded_).then(split.struct.field("field_0")).alias("code_system"),
-        pl.when(coded_).then(split.struct.field("field_1")).otherwise("code").alias("code_"),
-    ).rename({"code_": "code"})
-    died = subjects.drop_nulls("death_date").select(
-        "patient_id", activity=pl.lit("death"), start=pl.col("death_date").cast(TIME), source=pl.lit("meds")
+        code_system=pl.when(coded_).then(system),
+        code=pl.when(coded_).then(code),
     )
     columns = [name for name in PATIENT_COLUMNS if name in subjects.columns]
     patients = subjects.select(pl.col(name).cast(PATIENT_COLUMNS[name]) for name in columns)
-    return EventLog.create(
-        pl.concat([events, died], how="diagonal_relaxed"),
-        patients,
-        _horizons(care, settings),
-        within_day=rules.within_day if rules else (),
-    )
+    within_day = rules.within_day if rules else ()
+    return EventLog.create(events, patients, _horizons(dated, settings), within_day=within_day)
 
 
 def _by_rules(
@@ -208,13 +207,30 @@ def write(log: EventLog, out: Path) -> None:
         raise ExtractError(f"{out} is there and not empty; give a new folder")
     (out / "data").mkdir(parents=True, exist_ok=True)
     (out / "metadata").mkdir(exist_ok=True)
-    numbers = log.patients.select("patient_id", "birth_year", "sex", "death_date").with_row_index(
-        "subject_id"
-    )
-    facts = _as_facts(log, numbers.with_columns(pl.col("subject_id").cast(pl.Int64)))
-    facts.write_parquet(out / "data" / "0.parquet")
-    _codes(facts).write_parquet(out / "metadata" / "codes.parquet")
+    facts = _as_facts(log, _numbered(log.patients))
+    _store(facts, out / "data" / "0.parquet")
+    _store(_codes(facts), out / "metadata" / "codes.parquet")
     (out / "metadata" / "dataset.json").write_text(json.dumps(_dataset()), encoding="utf-8")
+
+
+def _store(frame: pl.DataFrame, path: Path) -> None:
+    """Write a file whose text columns have the Arrow type that the standard asks for."""
+    found = frame.to_arrow()
+    pq.write_table(found.cast(pa.schema([(field.name, _plain(field.type)) for field in found.schema])), path)
+
+
+def _plain(dtype: pa.DataType) -> pa.DataType:
+    if pa.types.is_large_list(dtype):
+        return pa.list_(_plain(dtype.value_type))
+    return pa.string() if pa.types.is_large_string(dtype) else dtype
+
+
+def _numbered(patients: pl.DataFrame) -> pl.DataFrame:
+    """Give each patient a number; all have as many digits, so that they sort as text too."""
+    first = 10 ** len(str(patients.height))
+    return patients.select(
+        "patient_id", "birth_year", "sex", "death_date", subject_id=pl.int_range(pl.len()) + first
+    )
 
 
 def _as_facts(log: EventLog, subjects: pl.DataFrame) -> pl.DataFrame:
@@ -239,7 +255,7 @@ def _as_facts(log: EventLog, subjects: pl.DataFrame) -> pl.DataFrame:
 def _code() -> pl.Expr:
     """``SYSTEM//code`` where the event has a code, else ``ACTIVITY//activity``."""
     known = pl.concat_str("code_system", pl.lit("//"), "code")
-    return pl.coalesce(known, pl.concat_str(pl.lit("ACTIVITY//"), "activity"))
+    return pl.coalesce(known, pl.concat_str(pl.lit(f"{ACTIVITY}//"), "activity"))
 
 
 def _codes(facts: pl.DataFrame) -> pl.DataFrame:
@@ -252,10 +268,12 @@ def _codes(facts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _dataset() -> dict[str, str]:
+def _dataset() -> dict[str, str | list[str]]:
     return {
         "dataset_name": "care-pathways event log",
         "etl_name": "care-pathways",
         "etl_version": version("care-pathways"),
         "meds_version": MEDS_VERSION,
+        "site_id_columns": ["facility"],
+        "other_extension_columns": [name for name in EXTRA if name != "facility"],
     }
