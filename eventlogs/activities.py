@@ -15,8 +15,8 @@ CODE_SYSTEMS = ("CCAM", "GHM", "DP", "CIM10", "ATC", "CIP13", "UCD", "PRS_NAT", 
 
 ``DP``: principal diagnosis of a stay; ``CIM10``: diagnosis in any position of a stay; ``PRS_NAT``: nature of
 service, with the specialties that perform it; ``NGAP``: act of external hospital care (ACT_COD);
-``NABM``: biology; ``LPP``: devices; ``PEC``: main mode of care of a home hospitalisation (HAD). ``ATC`` is translated to
-``CIP13`` and ``UCD`` by the medicines table.
+``NABM``: biology; ``LPP``: devices; ``PEC``: main mode of care of a home hospitalisation (HAD). ``ATC`` is translated
+to ``CIP13`` and ``UCD`` by the medicines table.
 """
 
 DERIVED = ("death", "stay_without_other_event")
