@@ -2,8 +2,8 @@
 
 Three small tables ship with the package. ``medicines.csv`` (boxes: CIP13, CIP7, ATC, units) and ``ucd.csv`` (units of
 hospital dispensing: UCD, ATC, units) name every molecule of L01 and L02 but cyclophosphamide (L01AA01) and methotrexate
-(L01BA01), mostly given for other diseases; source: IR_PHA_R of 2017, and UCD found by brand in NU_UCD_R of 2019. Recalled,
-not verified: the ATC of cabazitaxel, eribulin and trifluridine-tipiracil, and what ``units`` says of depot injections.
+(L01BA01), mostly given for other diseases; source: IR_PHA_R of 2017, and UCD found by brand in NU_UCD_R of 2019.
+Recalled, not verified: the ATC of trifluridine-tipiracil, and what ``units`` says of depot injections and fixed doses.
 ``atc_vintages.csv`` says which class became which in 2021 (recalled).
 """
 
@@ -94,9 +94,9 @@ def code_lists(rules: ActivityRules, medicines: Medicines) -> dict[str, pl.DataF
     Returns
     -------
     dict of str to polars.DataFrame
-        ``CCAM``, ``GHM``, ``DP``, ``CIM10``, ``NABM``, ``LPP``, ``PEC``, ``PRS_NAT_ANY``, ``NGAP_ANY``, ``diagnosis``:
-        ``code``, ``activity``. ``UCD`` (7 characters), ``CIP13``, ``CIP7``: also ``atc`` (current), ``units``.
-        ``PRS_NAT``, ``NGAP``: also ``specialty``. ``MISREAD``: `MISREAD`.
+        ``CCAM``, ``GHM``, ``DP``, ``CIM10``, ``NABM``, ``LPP``, ``PEC``, ``PRS_NAT_ANY``, ``NGAP_ANY``, ``diagnosis``,
+        ``ATC`` (both vintages), ``MISREAD`` (`MISREAD`): ``code``, ``activity``. ``UCD`` (7 characters), ``CIP13``,
+        ``CIP7``: also ``atc`` (current) and ``units``. ``PRS_NAT``, ``NGAP``: also ``specialty``.
     """
     plain = ("CCAM", "GHM", "DP", "CIM10", "NABM", "LPP", "PEC")
     return {
@@ -104,9 +104,18 @@ def code_lists(rules: ActivityRules, medicines: Medicines) -> dict[str, pl.DataF
         **_medicine_lists(rules, medicines),
         **_service_lists(rules, "PRS_NAT"),
         **_service_lists(rules, "NGAP"),
+        "ATC": _both_vintages(rules.of_system("ATC").select("code", "activity"), medicines.vintages),
         "diagnosis": _table(list(rules.cohort.diagnosis)),
         "MISREAD": _table(list(MISREAD)),
     }
+
+
+def _both_vintages(named: pl.DataFrame, vintages: pl.DataFrame) -> pl.DataFrame:
+    current = named.with_columns(_current("code", vintages))
+    old = current.join(vintages, left_on="code", right_on="current").select(
+        pl.col("old").alias("code"), "activity"
+    )
+    return pl.concat([current, old]).unique("code", keep="first", maintain_order=True)
 
 
 def _table(codes: list[str]) -> pl.DataFrame:

@@ -88,8 +88,8 @@ ROW: dict[str, Any] = {
 ``kind``: *line* (DCIR, still to be netted), *act* (dated entry + ``offset_days``), *session* (``quantity`` of them in
 one row), *stay* (an event at entry), *bare_stay* (an event only if the stay gave no other), *visit* (external care and
 the like, an event at its date), *diagnosis* (opens the cohort, no event; ``code`` is the CIM-10 prefix found,
-``source`` is IR_IMB_R for an ALD), *death*, *presence* (``date`` and ``until``: first and last care of any kind; no event), *abroad*
-(``date`` and ``until``: first and last care of any kind with a residence abroad; no event).
+``source`` is IR_IMB_R for an ALD), *death*, *presence* (``date`` and ``until``: first and last care of any kind; no
+event), *abroad* (``date`` and ``until``: first and last care of any kind with a residence abroad; no event).
 
 ``atc`` is the molecule in the current vintage; ``precision`` overrides the precision of the date (``week``, ``month``).
 The last columns, with ``flux``, ``establishment``, ``stay``, ``part`` (a further key where the table has one) and

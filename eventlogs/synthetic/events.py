@@ -34,11 +34,32 @@ EVENT_SCHEMA: dict[str, type[pl.DataType]] = {
     "dp": pl.String,
     "dr": pl.String,
     "das": pl.String,
+    "external": pl.Boolean,
+    "field": pl.String,
 }
 """Columns of a true event.
 
 `nature` is set where ER_PRS_F has a line, `stay` where PMSI has a stay, `hospital_act` where the stay codes the act; an
-event with neither is `lost` to these tables, and says why. A null `activity` is care that is not on the list.
+event with none of these that is not `external` is `lost` to the tables, and says why. A null `activity` is care that is
+not on the list.
+
+`external` is true for care given at `facility` outside any stay of a public hospital: external-care tables report it,
+by its `code_system` (NGAP with `specialty`, CCAM, NABM, UCD), and DCIR has no line of it. `field` says which PMSI the
+stay belongs to: ``mco`` (null means this too), ``had``, ``ssr`` or ``rip``. `code_system` is one of:
+
+=========  ===============================================================================================
+CCAM       an act; in the stay where `hospital_act`
+GHM        a séance
+CIM10      the principal or any diagnosis of the stay names the event
+PRS_NAT    a service known by its nature and specialty
+CIP13      a dispensing in a pharmacy; `quantity` is in boxes
+UCD        a hospital drug, 13 characters: with a `stay`, given in it (MED of a public centre, FH of a private one);
+           with a `nature`, a line of ER_UCD_F; both for a private stay
+NABM       biology: ER_BIO_F, or external care
+LPP        a device: ER_TIP_F
+NGAP       an act of external care (ACT_COD)
+PEC        main mode of care of a home hospitalisation
+=========  ===============================================================================================
 """
 
 STAY_KINDS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -131,10 +132,14 @@ def written(document: Mapping[str, Any]) -> str:
 def _lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     values = {key: value for key, value in table.items() if not isinstance(value, dict)}
     if path and (values or not table):
-        yield f"[{'.'.join(map(json.dumps, path))}]"
-    yield from (f"{json.dumps(key)} = {_value(value)}" for key, value in values.items())
+        yield f"[{'.'.join(map(_key, path))}]"
+    yield from (f"{_key(key)} = {_value(value)}" for key, value in values.items())
     for key in (key for key in table if key not in values):
         yield from _lines(table[key], (*path, key))
+
+
+def _key(word: str) -> str:
+    return word if re.fullmatch(r"[A-Za-z0-9_-]+", word) else json.dumps(word, ensure_ascii=False)
 
 
 def _value(value: Any) -> str:
