@@ -11,11 +11,22 @@ import polars as pl
 from eventlogs.activities import ActivityRules
 from eventlogs.snds.beneficiaries import ILLNESSES
 from eventlogs.snds.dcir import CLAIMS
+from eventlogs.snds.external import VISITS
+from eventlogs.snds.had import HOME_CARE
 from eventlogs.snds.mco import STAYS
+from eventlogs.snds.mco_drugs import DRUGS
+from eventlogs.snds.rim import AMBULATORY_PSYCHIATRY, PSYCHIATRY
 from eventlogs.snds.rows import Source
+from eventlogs.snds.ssr import REHABILITATION
 
-SOURCES: tuple[Source, ...] = (STAYS, ILLNESSES, CLAIMS)
+HOSPITALS = (STAYS, DRUGS, VISITS, REHABILITATION, HOME_CARE, PSYCHIATRY, AMBULATORY_PSYCHIATRY)
+
+SOURCES: tuple[Source, ...] = (*HOSPITALS, ILLNESSES, CLAIMS)
 """In the order of reading: those that tell a diagnosis come before the claims."""
+
+
+PLAIN = ("CCAM", "GHM", "DP", "CIM10", "NABM", "LPP", "PEC")
+"""Code systems whose code says all."""
 
 
 def code_lists(rules: ActivityRules, medicines: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -28,7 +39,6 @@ def code_lists(rules: ActivityRules, medicines: pl.DataFrame) -> dict[str, pl.Da
     medicines : polars.DataFrame
         ``cip13``, ``atc``, ``units``: tablets in a box.
     """
-    services = rules.of_system("PRS_NAT")
     by_atc = medicines.join(rules.of_system("ATC"), left_on="atc", right_on="code")
     cip13 = pl.concat(
         [
@@ -39,15 +49,28 @@ def code_lists(rules: ActivityRules, medicines: pl.DataFrame) -> dict[str, pl.Da
         ]
     ).unique("code", keep="first", maintain_order=True)
     return {
-        **{name: rules.of_system(name).select("code", "activity") for name in ("CCAM", "GHM", "DP", "CIM10")},
-        "UCD": rules.of_system("UCD").select(pl.col("code").str.tail(7), "activity"),
-        "CIP13": cip13,
-        "PRS_NAT": services.filter(pl.col("specialty").is_not_null()).select(
-            "code", pl.col("specialty").cast(pl.Int64), "activity"
+        **{name: rules.of_system(name).select("code", "activity") for name in PLAIN},
+        **{name: codes for system in ("PRS_NAT", "NGAP") for name, codes in _services(rules, system).items()},
+        "UCD": rules.of_system("UCD").select(
+            pl.col("code").str.tail(7),
+            "activity",
+            pl.lit(None, dtype=pl.String).alias("atc"),
+            units=pl.lit(1),
         ),
-        "PRS_NAT_ANY": services.filter(pl.col("specialty").is_null()).select("code", "activity"),
+        "CIP13": cip13,
         "diagnosis": pl.DataFrame(
             {"code": list(rules.cohort.diagnosis), "activity": [None] * len(rules.cohort.diagnosis)},
             schema={"code": pl.String, "activity": pl.String},
         ),
+    }
+
+
+def _services(rules: ActivityRules, system: str) -> dict[str, pl.DataFrame]:
+    """Return the services that some specialties perform, and those that any may."""
+    services = rules.of_system(system)
+    return {
+        system: services.filter(pl.col("specialty").is_not_null()).select(
+            "code", pl.col("specialty").cast(pl.Int64), "activity"
+        ),
+        f"{system}_ANY": services.filter(pl.col("specialty").is_null()).select("code", "activity"),
     }
