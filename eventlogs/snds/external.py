@@ -110,7 +110,7 @@ def _handed_out(t: Tables) -> nw.LazyFrame[Any]:
 def _drugs(kept: nw.LazyFrame[Any], t: Tables) -> nw.LazyFrame[Any]:
     """Drugs that the hospital hands out; ER_UCD_F tells them too."""
     given = _handed_out(t).filter((nw.col("QUA") > 0) | nw.col("QUA").is_null())
-    told = {"atc": nw.col("atc"), "quantity": nw.col("QUA").fill_null(1)}
+    told = {"atc": nw.col("atc"), "quantity": nw.col("QUA").fill_null(1) * nw.col("units")}
     return _at_visit(kept, given, "T_MCOaaFHSTC", "UCD", **told)
 
 

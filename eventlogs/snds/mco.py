@@ -179,7 +179,6 @@ def counted(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[Any
         [
             total(both, "stays_read"),
             stay.select(
-                traps["grouping_error"].sum().alias("stays_grouping_error"),
                 session.sum().alias("trap.session_coding"),
                 *(touching.sum().alias(f"trap.{trap}") for trap, touching in traps.items()),
             ),

@@ -42,8 +42,10 @@ def tables(practice: Practice) -> tuple[DrugTable, ...]:
 
 
 def ucd7(old_code: str) -> nw.Expr:
-    """Return the UCD on seven characters, from that of thirteen or the older one."""
-    return nw.coalesce("UCD_UCD_COD", old_code).str.tail(7)
+    """Return the UCD on seven characters: of thirteen (zeros first, or 34008 and a key), else of the older column."""
+    code = nw.coalesce("UCD_UCD_COD", old_code)
+    with_key = code.str.starts_with("34008") & (code.str.len_chars() > 7)
+    return nw.when(with_key).then(code.str.slice(5, 7)).otherwise(code.str.tail(7))
 
 
 def drug_rows(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[Any]:
@@ -73,7 +75,7 @@ def _given(kept: nw.LazyFrame[Any], t: Tables, table: DrugTable) -> nw.LazyFrame
         offset_days=nw.col(table.delay),
         year=nw.when(undated).then(nw.col(table.year)).otherwise(nw.col("SOR_ANN")),
         month=nw.when(undated).then(nw.col(table.month)).otherwise(nw.col("SOR_MOI")),
-        quantity=_share(table),
+        quantity=_share(table) * nw.col("units"),
     )
 
 

@@ -48,7 +48,7 @@ TABLES: dict[str, dict[str, str]] = {
     "T_MCO21UM": {**STAY, "DGN_PAL": "C509", "DGN_REL": ""},
     "T_MCO21FM": {**STAY, "CCAM_COD": "QEHJ001-01", "ACV_ACT": "1", "DEL_DAT_ENT": "1"},
     "T_MCO21MED": {**STAY, "UCD_UCD_COD": "0000009261110", "DELAI": "2", "ADM_NBR": "3,5", "NBR_SEJ": "2"},
-    "T_MCO21MEDATU": {**STAY, "UCD_UCD_COD": "340089261110", "DAT_DELAI": "2", "ADM_NBR": "1"},
+    "T_MCO21MEDATU": {**STAY, "UCD_UCD_COD": "3400892611107", "DAT_DELAI": "2", "ADM_NBR": "1"},
     "T_MCO21FH": {**STAY, "UCD_UCD_COD": "", "COD_UCD": "9261110", "DEL_DAT_ENT": "2", "QUA_COD": "1"},
     "T_MCO21CSTC": {**VISIT, "NIR_ANO_17": "A", "EXE_SOI_DTD": "2021-03-04", "NIR_RET": "0", "IAS_RET": "0"},
     "T_MCO21FASTC": {**VISIT, "SOR_ANN": "2021", "SOR_MOI": "3"},

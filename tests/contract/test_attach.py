@@ -11,7 +11,7 @@ import pytest
 
 from eventlogs.activities import ActivityRules
 from eventlogs.snds import attach, identity, schema
-from eventlogs.snds.build import medicines
+from eventlogs.snds.codes import code_lists, medicines
 from eventlogs.snds.extract import Extract
 from eventlogs.snds.rows import ROW, Source, Tables
 from eventlogs.synthetic import synthesise
@@ -35,7 +35,7 @@ def read(folder: Path, work: Path, rules: ActivityRules) -> dict[str, pl.DataFra
         name: extract.scan(name, YEAR if YEAR in extract.years(name) else None).collect()
         for name in schema.tables()
     }
-    found |= {f"codes.{name}": codes for name, codes in attach.code_lists(rules, medicines()).items()}
+    found |= {f"codes.{name}": codes for name, codes in code_lists(rules, medicines()).items()}
     return found | {"pairs": links, "pseudonyms": identity.pseudonym_to_person(links)}
 
 
