@@ -1,8 +1,8 @@
 """Builds of a synthetic extract at two sizes: claim lines a CPU-second, peak memory, the share of each step.
 
 Run ``python tests/bench/bench_build.py [--lines 1000000 10000000]``. Each build runs in a process of its own. The peer
-is one lazy polars plan over the same files that only joins the claims on their nine keys, keeps the definition's codes and
-sums the quantities of a line: no person, stay, cohort, order, origin or check. The ratio says what the whole build
+is one lazy polars plan over the same files that only joins the claims on their nine keys, keeps the definition's codes
+and sums the quantities of a line: no person, stay, cohort, order, origin or check. The ratio says what the whole build
 costs beside that.
 """
 
