@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from eventlogs.engine import Local, Progress, Slice, silent
 from eventlogs.errors import ExtractError
 from eventlogs.log import HORIZON_COLUMNS, conform
 from eventlogs.snds import attach, identity, patient
+from eventlogs.snds.codes import code_counts, code_lists, medicines
 from eventlogs.snds.extract import Extract
 from eventlogs.snds.rows import ROW, Source
 
@@ -35,9 +35,6 @@ CLAIMS = ("ER_PRS_F", "NS_PRS_F")
 FEED_LAG_MONTHS = 6
 """Months of flux after which 98 to 99 % of care has arrived (SNDS documentation): sets an unstated horizon of DCIR."""
 
-MEDICINES = files("eventlogs.snds") / "medicines.csv"
-"""CIP13 → ATC and tablets in a box, for the ATC that a definition may name; vintage 2017."""
-
 
 @dataclass(frozen=True)
 class Report:
@@ -48,11 +45,6 @@ class Report:
     absent_tables: tuple[str, ...]
     synthetic: bool
     cutoff: Mapping[str, date]
-
-
-def medicines() -> pl.DataFrame:
-    """Return the medicines table: ``cip13``, ``atc``, ``units`` (tablets in a box)."""
-    return pl.read_csv(MEDICINES.read_bytes(), separator=";", schema_overrides={"cip13": pl.String})
 
 
 def build(folder: Path, rules: ActivityRules, out: Path, work: Path, progress: Progress = silent) -> Report:
@@ -113,8 +105,9 @@ class _Build:
     work: Path
 
     def run(self, progress: Progress) -> dict[str, int]:
-        self.codes = attach.code_lists(self.rules, medicines())
-        counts = self._dropped()
+        known = medicines()
+        self.codes = code_lists(self.rules, known)
+        counts = self._dropped() + Counter(code_counts(self.rules, known))
         engine = Local(self.work / "rows", self.people.height, -(-self.people.height // PERSONS_PER_BUCKET))
 
         def k2(rows: pl.DataFrame, bucket: int) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from eventlogs.snds import attach, identity, schema
-from eventlogs.snds.build import medicines
+from eventlogs.snds.codes import code_lists, medicines
 from eventlogs.snds.extract import Extract
 from eventlogs.snds.rows import ROW, Source, Tables
 from eventlogs.synthetic import synthesise
@@ -33,7 +33,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pl.DataFrame]:
         name: extract.scan(name, YEAR if YEAR in extract.years(name) else None).collect()
         for name in schema.tables()
     }
-    found |= {f"codes.{name}": codes for name, codes in attach.code_lists(RULES, medicines()).items()}
+    found |= {f"codes.{name}": codes for name, codes in code_lists(RULES, medicines()).items()}
     return found | {"pairs": links, "pseudonyms": identity.pseudonym_to_person(links)}
 
 
