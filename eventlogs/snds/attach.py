@@ -8,8 +8,15 @@ from __future__ import annotations
 
 from eventlogs.snds.beneficiaries import ILLNESSES
 from eventlogs.snds.dcir import CLAIMS
+from eventlogs.snds.external import VISITS
+from eventlogs.snds.had import HOME_CARE
 from eventlogs.snds.mco import STAYS
+from eventlogs.snds.mco_drugs import DRUGS
+from eventlogs.snds.rim import AMBULATORY_PSYCHIATRY, PSYCHIATRY
 from eventlogs.snds.rows import Source
+from eventlogs.snds.ssr import REHABILITATION
 
-SOURCES: tuple[Source, ...] = (STAYS, ILLNESSES, CLAIMS)
+HOSPITALS = (STAYS, DRUGS, VISITS, REHABILITATION, HOME_CARE, PSYCHIATRY, AMBULATORY_PSYCHIATRY)
+
+SOURCES: tuple[Source, ...] = (*HOSPITALS, ILLNESSES, CLAIMS)
 """In the order of reading: those that tell a diagnosis come before the claims."""
