@@ -17,6 +17,7 @@ import polars as pl
 from eventlogs import table, xes
 from eventlogs.engine import Progress, silent
 from eventlogs.errors import DefinitionError, DisclosureRefused, StudyError, did_you_mean
+from eventlogs.feeds import FEEDS, feed_of
 from eventlogs.log import EventLog
 from eventlogs.quality import QualityReport, check_log
 from pathways import definition
@@ -39,7 +40,6 @@ from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
 from pathways.mining.pm4py_door import discover_released
 from pathways.mining.territories import territory_rates
 from pathways.risk.breakdown import evaluate
-from pathways.risk.feeds import FEEDS, feed_of
 from pathways.risk.model import RiskModel, load_model
 from pathways.risk.model import train as fit
 from pathways.risk.risklist import RiskList
