@@ -9,12 +9,12 @@ from __future__ import annotations
 import polars as pl
 
 from eventlogs.activities import ActivityRules
-from eventlogs.snds.beneficiaries import ILLNESSES
-from eventlogs.snds.dcir import CLAIMS
+from eventlogs.snds.beneficiaries import CERTIFICATES, ILLNESSES
+from eventlogs.snds.dcir import CLAIMS, SIMPLIFIED_CLAIMS
 from eventlogs.snds.mco import STAYS
 from eventlogs.snds.rows import Source
 
-SOURCES: tuple[Source, ...] = (STAYS, ILLNESSES, CLAIMS)
+SOURCES: tuple[Source, ...] = (STAYS, ILLNESSES, CERTIFICATES, CLAIMS, SIMPLIFIED_CLAIMS)
 """In the order of reading: those that tell a diagnosis come before the claims."""
 
 
@@ -39,9 +39,10 @@ def code_lists(rules: ActivityRules, medicines: pl.DataFrame) -> dict[str, pl.Da
         ]
     ).unique("code", keep="first", maintain_order=True)
     return {
-        **{name: rules.of_system(name).select("code", "activity") for name in ("CCAM", "GHM", "DP", "CIM10")},
+        **{name: rules.of_system(name).select("code", "activity") for name in ("CCAM", "GHM", "DP", "CIM10", "NABM", "LPP")},
         "UCD": rules.of_system("UCD").select(pl.col("code").str.tail(7), "activity"),
         "CIP13": cip13,
+        "CIP7": cip13.head(0),
         "PRS_NAT": services.filter(pl.col("specialty").is_not_null()).select(
             "code", pl.col("specialty").cast(pl.Int64), "activity"
         ),

@@ -5,7 +5,7 @@ Both worlds are read by the same functions; a `World` says how they differ.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -171,17 +171,16 @@ def _biology(t: Tables, world: World) -> nw.LazyFrame[Any]:
 def _units(kept: nw.LazyFrame[Any], t: Tables, world: World, practice: Practice) -> nw.LazyFrame[Any]:
     """UCD are written on 13, 7, or 34008 + 7 characters: the last seven say the same."""
     found = _by_code(t(world.table("UCD")), nw.col("UCD_UCD_COD").str.tail(UCD_CHARACTERS), _codes(t, "UCD"))
-    return _lines_with(kept, world, "UCD", "UCD", found, told_elsewhere=_told_by_pmsi(practice))
+    return _lines_with(kept, world, "UCD", "UCD", found, _told_by_pmsi(practice))
 
 
-def _told_by_pmsi(practice: Practice) -> nw.Expr:
-    """Tell which drugs of hospitals are left to the PMSI: by UCD_TOP_UCD, else by the nature of service."""
+def _told_by_pmsi(practice: Practice) -> list[nw.Expr]:
+    """Return what tells a drug that is left to the PMSI: UCD_TOP_UCD, else the nature of service."""
     mark, nature = nw.col("UCD_TOP_UCD"), nw.col("PRS_NAT_REF")
     beside_stay = (mark == 1) | (mark.is_null() & nature.is_in(BESIDE_THE_STAY))
     handed_out = (mark == 0) | (mark.is_null() & nature.is_in(HANDED_OUT))
-    private = beside_stay if practice.private_drugs == "pmsi" else nw.lit(False)
-    retrocession = handed_out if practice.retrocession == "pmsi" else nw.lit(False)
-    return private | retrocession
+    choices = ((practice.private_drugs, beside_stay), (practice.retrocession, handed_out))
+    return [told for source, told in choices if source == "pmsi"]
 
 
 def _lines_with(
@@ -190,15 +189,19 @@ def _lines_with(
     part: str,
     system: str | None,
     detail: nw.LazyFrame[Any],
-    told_elsewhere: nw.Expr | None = None,
+    told_elsewhere: Sequence[nw.Expr] = (),
 ) -> nw.LazyFrame[Any]:
     """Join an affinée table, already reduced to the codes of the definition, to the lines that count."""
     own = world.quantities.get(part)
-    mark = ["UCD_TOP_UCD"] if told_elsewhere is not None else []
+    mark = ["UCD_TOP_UCD"] if told_elsewhere else []
     columns = [*world.key, "code", "activity", "atc", *(["units"] if part == "PHA" else []), *([own] if own else []), *mark]
     lines = kept.join(detail.select(columns), on=list(world.key), how="inner")
-    lines = lines if told_elsewhere is None else lines.filter(~told_elsewhere)
+    lines = lines.filter(~_any(told_elsewhere)) if told_elsewhere else lines
     return _found(lines, world, part, system, _quantity(part, own))
+
+
+def _any(flags: Sequence[nw.Expr]) -> nw.Expr:
+    return nw.any_horizontal(*(flag.fill_null(False) for flag in flags), ignore_nulls=False)
 
 
 def _quantity(part: str, own: str | None) -> nw.Expr:
@@ -348,11 +351,12 @@ def _counted_units(t: Tables, world: World, practice: Practice) -> nw.LazyFrame[
     """Count UCD not written on seven characters, and the rows that are left to the PMSI."""
     long = nw.col("UCD_UCD_COD").str.len_chars() != UCD_CHARACTERS
     written = t(world.table("UCD")).select(total(long, "trap.ucd_forms"))
-    if "pmsi" not in (practice.private_drugs, practice.retrocession):
+    left = _told_by_pmsi(practice)
+    if not left:
         return written
     lines = t(world.table("PRS")).select(*world.key, "PRS_NAT_REF")
     told = t(world.table("UCD")).select(*world.key, "UCD_TOP_UCD").join(lines, on=list(world.key), how="inner")
-    return beside([written, told.select(total(_told_by_pmsi(practice), "trap.drugs_told_twice"))])
+    return beside([written, told.select(total(_any(left), "trap.drugs_told_twice"))])
 
 
 def _counted_places(t: Tables, world: World) -> nw.LazyFrame[Any]:

@@ -36,7 +36,11 @@ def horizons(extract: Extract) -> pl.DataFrame:
         Neither DCIR nor PMSI MCO has a date to go by.
     """
     dcir = extract.cutoff("dcir") or _dcir(extract)
-    fields = {name: extract.cutoff(name) or _field(extract, table) for name, table in ANCHORS.items()}
+    fields = {
+        name: extract.cutoff(name) or _field(extract, table)
+        for name, table in ANCHORS.items()
+        if extract.has(table)
+    }
     found = {
         "dcir": dcir,
         **fields,
@@ -59,7 +63,7 @@ def _field(extract: Extract, anchor: str) -> date | None:
     """Return the end of the last period of a field of the PMSI, or of the last discharge where files carry none."""
     if ends := [schema.end_of(period) for period in extract.years(anchor) if period]:
         return max(ends)
-    if not extract.has(anchor) or anchor != ANCHORS["mco"]:
+    if anchor != ANCHORS["mco"]:
         return None
     last = extract.scan("T_MCOaaC").select(pl.col("SOR_DAT").max())
     return _day(last, "T_MCOaaC has no SOR_DAT at all; give [cutoff] mco in extract.toml")
