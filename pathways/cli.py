@@ -161,7 +161,11 @@ def _build(commands: Commands) -> None:
     )
     parser.add_argument("--pathway", metavar="NAME|FILE", help=f"{PATHWAY_HELP}; optional for a ready log")
     parser.add_argument(
-        "--from", dest="door", choices=("snds", "xes", "table"), default="snds", help="default: snds"
+        "--from",
+        dest="door",
+        choices=("snds", "omop", "meds", "xes", "table"),
+        default="snds",
+        help="default: snds",
     )
     parser.add_argument(
         "--columns",
