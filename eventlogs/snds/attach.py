@@ -39,7 +39,10 @@ def code_lists(rules: ActivityRules, medicines: pl.DataFrame) -> dict[str, pl.Da
         ]
     ).unique("code", keep="first", maintain_order=True)
     return {
-        **{name: rules.of_system(name).select("code", "activity") for name in ("CCAM", "GHM", "DP", "CIM10", "NABM", "LPP")},
+        **{
+            name: rules.of_system(name).select("code", "activity")
+            for name in ("CCAM", "GHM", "DP", "CIM10", "NABM", "LPP")
+        },
         "UCD": rules.of_system("UCD").select(pl.col("code").str.tail(7), "activity"),
         "CIP13": cip13,
         "CIP7": cip13.head(0),

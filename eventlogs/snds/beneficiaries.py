@@ -33,7 +33,8 @@ def ald_rows(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[An
     """Return the long-term illnesses that open the cohort; chosen by CIM-10, not by the ALD number.
 
     One row a person and code, whatever its number of versions: it begins at the first date that any version gives, and
-    is known from its first insertion (UPD_DTE says nothing of it). A version that is closed does not undo the diagnosis.
+    is known from its first insertion (UPD_DTE says nothing of it). A version that is closed does not undo the
+    diagnosis.
     """
     found = with_prefix(_versions(illnesses(t)), t, "diagnosis", rules.cohort.diagnosis)
     return together((_opened(rows) for rows in found), t)

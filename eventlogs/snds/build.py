@@ -39,8 +39,8 @@ MEDICINES = files("eventlogs.snds") / "medicines.csv"
 class Report:
     """What a build did: rows in and out with the reason of each drop, and what was absent, unknown or not read.
 
-    ``unknown_tables`` look like SNDS tables and are not used; ``unread_columns`` counts, table by table, the columns that
-    are there and not used; ``superseded_tables`` are cumulative files that a fuller one replaces.
+    ``unknown_tables`` look like SNDS tables and are not used; ``unread_columns`` counts, table by table, the columns
+    that are there and not used; ``superseded_tables`` are cumulative files that a fuller one replaces.
     """
 
     counts: Mapping[str, int]

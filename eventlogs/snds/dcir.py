@@ -54,7 +54,12 @@ class World:
 QUANTITIES = {"BIO": "BIO_ACT_QSN", "TIP": "TIP_ACT_QSN", "UCD": "UCD_DLV_NBR"}
 
 DCIR = World(
-    "DCIR", "ER", tuple(LINE_KEY), ("BEN_NIR_PSA", "BEN_RNG_GEM"), "pairs", {**QUANTITIES, "PHA": "PHA_ACT_QSN"}
+    "DCIR",
+    "ER",
+    tuple(LINE_KEY),
+    ("BEN_NIR_PSA", "BEN_RNG_GEM"),
+    "pairs",
+    {**QUANTITIES, "PHA": "PHA_ACT_QSN"},
 )
 
 DCIRS = World(
@@ -96,7 +101,9 @@ MARKS: dict[str, dict[str, nw.Expr]] = {
 def line_filters(world: World) -> dict[str, nw.Expr]:
     """Return, by trap, what a line must satisfy to be kept, from the marks that its world has."""
     there = schema.tables()[world.table("PRS")].columns
-    kept = {trap: [keep for column, keep in marks.items() if column in there] for trap, marks in MARKS.items()}
+    kept = {
+        trap: [keep for column, keep in marks.items() if column in there] for trap, marks in MARKS.items()
+    }
     return {trap: nw.all_horizontal(*keeps, ignore_nulls=False) for trap, keeps in kept.items() if keeps}
 
 
@@ -194,7 +201,15 @@ def _lines_with(
     """Join an affinée table, already reduced to the codes of the definition, to the lines that count."""
     own = world.quantities.get(part)
     mark = ["UCD_TOP_UCD"] if told_elsewhere else []
-    columns = [*world.key, "code", "activity", "atc", *(["units"] if part == "PHA" else []), *([own] if own else []), *mark]
+    columns = [
+        *world.key,
+        "code",
+        "activity",
+        "atc",
+        *(["units"] if part == "PHA" else []),
+        *([own] if own else []),
+        *mark,
+    ]
     lines = kept.join(detail.select(columns), on=list(world.key), how="inner")
     lines = lines.filter(~_any(told_elsewhere)) if told_elsewhere else lines
     return _found(lines, world, part, system, _quantity(part, own))
@@ -220,9 +235,7 @@ def _services(kept: nw.LazyFrame[Any], t: Tables, world: World) -> list[nw.LazyF
         t("codes.PRS_NAT"), left_on=["code", "PSE_SPE_COD"], right_on=["code", "specialty"], how="inner"
     )
     by_any = lines.join(t("codes.PRS_NAT_ANY"), on="code", how="inner")
-    return [
-        _found(rows, world, "PRS", "PRS_NAT", nw.col("PRS_ACT_QTE")) for rows in (by_specialty, by_any)
-    ]
+    return [_found(rows, world, "PRS", "PRS_NAT", nw.col("PRS_ACT_QTE")) for rows in (by_specialty, by_any)]
 
 
 def _found(
@@ -296,12 +309,12 @@ def _line_rows(lines: nw.LazyFrame[Any], world: World) -> nw.LazyFrame[Any]:
 
 
 def _presence(every: nw.LazyFrame[Any], world: World) -> list[nw.LazyFrame[Any]]:
-    """Return each person's first and last care, and the first and last one with a residence abroad.
+    """Return each person's first and last care as a resident of France (or of nowhere stated), and as one of abroad.
 
     A line of any status is a sign of life, lines for information too.
     """
-    abroad = every.filter(nw.col("BEN_RES_DPT").is_in(ABROAD))
-    return [_span(every, "presence", world), _span(abroad, "abroad", world)]
+    abroad = nw.col("BEN_RES_DPT").is_in(ABROAD) & ~nw.col("BEN_RES_DPT").is_null()
+    return [_span(every.filter(~abroad), "presence", world), _span(every.filter(abroad), "abroad", world)]
 
 
 def _span(lines: nw.LazyFrame[Any], kind: str, world: World) -> nw.LazyFrame[Any]:
@@ -355,7 +368,9 @@ def _counted_units(t: Tables, world: World, practice: Practice) -> nw.LazyFrame[
     if not left:
         return written
     lines = t(world.table("PRS")).select(*world.key, "PRS_NAT_REF")
-    told = t(world.table("UCD")).select(*world.key, "UCD_TOP_UCD").join(lines, on=list(world.key), how="inner")
+    told = (
+        t(world.table("UCD")).select(*world.key, "UCD_TOP_UCD").join(lines, on=list(world.key), how="inner")
+    )
     return beside([written, told.select(total(_any(left), "trap.drugs_told_twice"))])
 
 
@@ -372,8 +387,6 @@ def unknown_persons(t: Tables, world: World) -> nw.LazyFrame[Any]:
 
 
 CLAIMS, SIMPLIFIED_CLAIMS = (
-    Source(
-        world.name, world.table("PRS"), partial(claim_rows, world=world), partial(counted, world=world)
-    )
+    Source(world.name, world.table("PRS"), partial(claim_rows, world=world), partial(counted, world=world))
     for world in (DCIR, DCIRS)
 )

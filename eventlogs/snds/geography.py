@@ -1,6 +1,7 @@
 """Residence as DCIR writes it: BEN_RES_DPT (3 characters), BEN_RES_COM (3) and, to mend them, ORG_AFF_BEN (9).
 
-Rules and codes: SNDS documentation (localisation géographique des bénéficiaires, sections locales mutualistes), value list
+Rules and codes: SNDS documentation (localisation géographique des bénéficiaires, sections locales mutualistes), value
+list
 IR_DPT_V. ORG_AFF_BEN: two characters of scheme (01 general, 02 farmers, 03 self-employed), ``M`` for a local mutual
 section or ``C``, three of the fund, three of the section.
 """
@@ -19,7 +20,8 @@ TRUNCATING_SECTION = "617"
 def territory() -> pl.Expr:
     """Return the INSEE département of residence.
 
-    ``001`` → ``01``; Corsica ``02A``, ``02B``, ``201``, ``202`` → ``2A``, ``2B``; overseas ``097`` → ``97`` and the first
+    ``001`` → ``01``; Corsica ``02A``, ``02B``, ``201``, ``202`` → ``2A``, ``2B``; overseas ``097`` → ``97`` and the
+    first
     digit of the commune, ``971`` to ``978`` as they are. Where it is missing (000, 099, 888, 999), undetermined (020,
     209) or cut (section 617), the département of the fund of affiliation; abroad (991, 992): none.
     """
@@ -35,9 +37,11 @@ def commune() -> pl.Expr:
     town = pl.col("BEN_RES_COM").str.zfill(3)
     place = pl.when(_code().is_in(["020", "209"])).then(_of_fund()).otherwise(_stated())
     short = (_scheme() == "03") | (town.str.head(1) != _code().str.tail(1))
-    overseas = pl.when(short.fill_null(True)).then(
-        pl.concat_str(_code(), town.str.tail(2))
-    ).otherwise(pl.concat_str(pl.lit("97"), town))
+    overseas = (
+        pl.when(short.fill_null(True))
+        .then(pl.concat_str(_code(), town.str.tail(2)))
+        .otherwise(pl.concat_str(pl.lit("97"), town))
+    )
     full = (
         pl.when(_code().str.contains("^97[1-8]$"))
         .then(overseas)
@@ -67,7 +71,11 @@ def _scheme() -> pl.Expr:
 
 
 def _is_plain() -> pl.Expr:
-    cut = _code().str.contains("^00") & of_local_section() & pl.col("ORG_AFF_BEN").str.ends_with(TRUNCATING_SECTION)
+    cut = (
+        _code().str.contains("^00")
+        & of_local_section()
+        & pl.col("ORG_AFF_BEN").str.ends_with(TRUNCATING_SECTION)
+    )
     return _code().str.contains(r"^0(0[1-9]|[1-8]\d|9[0-5])$") & (_code() != "020") & ~cut.fill_null(False)
 
 

@@ -22,8 +22,8 @@ def horizons(extract: Extract) -> pl.DataFrame:
     """Return until when each source that is there is complete.
 
     ``dcir``: the last flux month less `FEED_LAG_MONTHS`; ``mco``, ``ssr``, ``had``, ``rip``: the end of the last
-    year or cumulative month; ``causes``: the end of the year of the last certificate, since they come by years (about two
-    after the deaths); ``beneficiaries``: as ``dcir``, whose flux updates the referentials.
+    year or cumulative month; ``causes``: the end of the year of the last certificate, since they come by years (about
+    two after the deaths); ``beneficiaries``: as ``dcir``, whose flux updates the referentials.
 
     Returns
     -------

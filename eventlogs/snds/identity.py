@@ -86,7 +86,10 @@ def _names(joined: pl.DataFrame, extract: Extract) -> pl.DataFrame:
         .group_by("component", maintain_order=True)
         .agg(number=pl.coalesce(first), pair=pl.col("pair").min())
     )
-    numbered, unnumbered = found.filter(pl.col("number").is_not_null()), found.filter(pl.col("number").is_null())
+    numbered, unnumbered = (
+        found.filter(pl.col("number").is_not_null()),
+        found.filter(pl.col("number").is_null()),
+    )
     extraction = extraction_name(extract, joined["pair"])
     temporary = [temporary_name(extraction, pair) for pair in unnumbered["pair"].to_list()]
     named = unnumbered.with_columns(number=pl.Series(temporary, dtype=pl.String))
@@ -105,8 +108,8 @@ def temporary_name(extraction: str, pair: str) -> str:
     """Return a name that holds in this extraction only, for a person known by a pair alone.
 
     Pseudonyms are renewed about every two years and must not outlive an extraction (Santé publique France, SNDS guide
-    of 2020), so none is shown. Only persons without a national number need one: 12 % of the pairs in 2011, 1.5 % in 2018
-    (SNDS documentation).
+    of 2020), so none is shown. Only persons without a national number need one: 12 % of the pairs in 2011, 1.5 % in
+    2018 (SNDS documentation).
 
     Parameters
     ----------
@@ -155,7 +158,7 @@ def persons(pairs: pl.DataFrame, practice: Practice) -> pl.DataFrame:
         ``unusual_residence``.
     """
     born = pl.col("BEN_NAI_ANN").filter(pl.col("BEN_NAI_ANN") >= FIRST_BIRTH_YEAR).first()
-    home = pl.col("BEN_RES_DPT", "BEN_RES_COM").first()
+    home = pl.col("BEN_RES_DPT", "BEN_RES_COM").filter(pl.col("BEN_RES_DPT").is_not_null()).first()
     order = ["patient_id", "place", "MAX_TRT_DTD", "BEN_NIR_PSA", *HOME]
     gathered = (
         pairs.with_columns(death_date=_death())
@@ -225,9 +228,10 @@ def _barred(gathered: pl.DataFrame, practice: Practice) -> pl.DataFrame:
 def vital_status_known() -> pl.Expr:
     """Tell whether the death of a person would be known.
 
-    It would not for members of local mutual sections (ORG_AFF_BEN with M third) whose death nothing tells: Santé publique
-    France's guide says that the vital status of these and of some schemes is poor, without saying which schemes; only the
-    sections are told apart here.
+    It would not for members of local mutual sections (ORG_AFF_BEN with M third) whose death nothing tells: Santé
+    publique
+    France's guide says that the vital status of these and of some schemes is poor, without saying which schemes; only
+    the sections are told apart here.
     """
     return pl.col("death_date").is_not_null() | ~of_local_section().fill_null(False)
 
@@ -246,7 +250,9 @@ def counts(people: pl.DataFrame) -> dict[str, int]:
     }
 
 
-def with_age_of_lines(people: pl.DataFrame, links: Links, claims: pl.LazyFrame, person: list[str]) -> pl.DataFrame:
+def with_age_of_lines(
+    people: pl.DataFrame, links: Links, claims: pl.LazyFrame, person: tuple[str, ...]
+) -> pl.DataFrame:
     """Fill the missing years of birth from the ages that claims carry, and say where (``age_from_lines``).
 
     BEN_AMA_COD counts years from two years on, and is 1000 and the months under two; 9999 and what is above
@@ -261,13 +267,13 @@ def with_age_of_lines(people: pl.DataFrame, links: Links, claims: pl.LazyFrame, 
         Result of `link`.
     claims : polars.LazyFrame
         ER_PRS_F or NS_PRS_F: the columns of `person`, ``EXE_SOI_DTD``, ``BEN_AMA_COD``.
-    person : list of str
+    person : tuple of str
         What names the person in `claims`: PAIR or BEN_IDT_ANO.
     """
     lacking = people.filter(pl.col("birth_year").is_null()).select("person")
     if lacking.is_empty():
         return people.with_columns(age_from_lines=pl.lit(False))
-    bearers = (links.pairs if person == PAIR else links.idents).join(lacking, on="person", how="semi")
+    bearers = (links.pairs if list(person) == PAIR else links.idents).join(lacking, on="person", how="semi")
     age = pl.col("BEN_AMA_COD")
     months = (
         pl.when(age.is_between(2, OLDEST_YEARS))
@@ -312,7 +318,10 @@ class Links:
     def of(self, persons: pl.DataFrame) -> Links:
         """Keep the links of these persons (column ``person``)."""
         return Links(
-            *(table.join(persons, on="person", how="semi") for table in (self.pairs, self.idents, self.pseudonyms))
+            *(
+                table.join(persons, on="person", how="semi")
+                for table in (self.pairs, self.idents, self.pseudonyms)
+            )
         )
 
     def tables(self) -> Mapping[str, pl.DataFrame]:

@@ -89,8 +89,9 @@ ROW: dict[str, Any] = {
 ``kind``: *line* (DCIR, still to be netted), *act* (dated entry + ``offset_days``), *session* (``quantity`` of them in
 one row), *stay* (an event at entry), *bare_stay* (an event only if the stay gave no other), *visit* (external care and
 the like, an event at its date), *diagnosis* (opens the cohort, no event; ``code`` is the CIM-10 prefix found,
-``source`` is IR_IMB_R for an ALD), *death*, *presence* (``date`` and ``until``: first and last care of any kind; no
-event), *abroad* (``date`` and ``until``: first and last care of any kind with a residence abroad; no event).
+``source`` is IR_IMB_R for an ALD), *death*, *presence* (``date`` and ``until``: first and last care of any kind with a
+residence in France or not stated; no event), *abroad* (``date`` and ``until``: first and last care of any kind with a
+residence abroad; no event).
 
 ``atc`` is the molecule in the current vintage; ``precision`` overrides the precision of the date (``week``, ``month``).
 The last columns, with ``flux``, ``establishment``, ``stay``, ``part`` (a further key where the table has one) and
@@ -156,7 +157,8 @@ def wrong_key(column: str) -> nw.Expr:
     """Tell whether a FINESS number on nine digits has a wrong last one.
 
     The last digit is a key as Luhn's: every second digit doubled, the digits of all summed to a multiple of ten (SNDS
-    documentation: a key; that it is Luhn's is recalled). Numbers with a letter (Corsica) and shorter ones are not judged.
+    documentation: a key; that it is Luhn's is recalled). Numbers with a letter (Corsica) and shorter ones are not
+    judged.
     """
     judged = nw.col(column).str.contains("^[0-9]{9}$")
     number = nw.when(judged).then(nw.col(column)).otherwise(nw.lit("0" * FACILITY_DIGITS))

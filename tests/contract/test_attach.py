@@ -27,14 +27,14 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pl.DataFrame]:
     folder = tmp_path_factory.mktemp("k1")
     synthesise(folder / "extract", patients=300, seed=5)
     extract = Extract.open(folder / "extract", folder)
-    pairs = identity.registry(extract)
-    links = identity.pair_to_person(pairs, identity.persons(pairs))
+    pairs = identity.registry(extract, RULES.practice)
+    links = identity.link(pairs, identity.persons(pairs, RULES.practice))
     found = {
         name: extract.scan(name, YEAR if YEAR in extract.years(name) else None).collect()
         for name in schema.tables()
     }
     found |= {f"codes.{name}": codes for name, codes in attach.code_lists(RULES, medicines()).items()}
-    return found | {"pairs": links, "pseudonyms": identity.pseudonym_to_person(links)}
+    return found | dict(links.tables())
 
 
 @pytest.mark.parametrize("source", attach.SOURCES, ids=lambda source: source.name)
