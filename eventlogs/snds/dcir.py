@@ -71,6 +71,9 @@ DCIRS = World(
     {**QUANTITIES, "PHA": "PHA_ACT_QSC", "CAM": "CAM_ACT_QSN"},
 )
 
+SYSTEMS = {"PRS": "PRS_NAT", "CAM": "CCAM", "BIO": "NABM", "TIP": "LPP", "UCD": "UCD"}
+"""Code system of each table; that of medicines depends on the length of the code."""
+
 BESIDE_THE_STAY = ("3320", "3336")
 """PRS_NAT_REF of drugs paid beside a private stay: PH8, and PHX under temporary authorisation (IR_NAT_V)."""
 
@@ -120,10 +123,10 @@ def claim_rows(t: Tables, rules: ActivityRules, year: str = "", *, world: World)
     every = known_lines(t, world)
     kept = every.filter(*line_filters(world).values())
     found = [
-        _lines_with(kept, world, "CAM", "CCAM", _acts(t, world)),
-        _lines_with(kept, world, "PHA", None, _medicines(t, world)),
-        _lines_with(kept, world, "BIO", "NABM", _biology(t, world)),
-        _lines_with(kept, world, "TIP", "LPP", _coded(t, world, "TIP", "TIP_PRS_IDE", "LPP")),
+        _lines_with(kept, world, "CAM", _acts(t, world)),
+        _lines_with(kept, world, "PHA", _medicines(t, world)),
+        _lines_with(kept, world, "BIO", _biology(t, world)),
+        _lines_with(kept, world, "TIP", _coded(t, world, "TIP", "TIP_PRS_IDE", "LPP")),
         _units(kept, t, world, rules.practice),
         *_services(kept, t, world),
     ]
@@ -178,7 +181,7 @@ def _biology(t: Tables, world: World) -> nw.LazyFrame[Any]:
 def _units(kept: nw.LazyFrame[Any], t: Tables, world: World, practice: Practice) -> nw.LazyFrame[Any]:
     """UCD are written on 13, 7, or 34008 + 7 characters: the last seven say the same."""
     found = _by_code(t(world.table("UCD")), nw.col("UCD_UCD_COD").str.tail(UCD_CHARACTERS), _codes(t, "UCD"))
-    return _lines_with(kept, world, "UCD", "UCD", found, _told_by_pmsi(practice))
+    return _lines_with(kept, world, "UCD", found, _told_by_pmsi(practice))
 
 
 def _told_by_pmsi(practice: Practice) -> list[nw.Expr]:
@@ -194,7 +197,6 @@ def _lines_with(
     kept: nw.LazyFrame[Any],
     world: World,
     part: str,
-    system: str | None,
     detail: nw.LazyFrame[Any],
     told_elsewhere: Sequence[nw.Expr] = (),
 ) -> nw.LazyFrame[Any]:
@@ -212,7 +214,7 @@ def _lines_with(
     ]
     lines = kept.join(detail.select(columns), on=list(world.key), how="inner")
     lines = lines.filter(~_any(told_elsewhere)) if told_elsewhere else lines
-    return _found(lines, world, part, system, _quantity(part, own))
+    return _found(lines, world, part, _quantity(part, own))
 
 
 def _any(flags: Sequence[nw.Expr]) -> nw.Expr:
@@ -235,13 +237,10 @@ def _services(kept: nw.LazyFrame[Any], t: Tables, world: World) -> list[nw.LazyF
         t("codes.PRS_NAT"), left_on=["code", "PSE_SPE_COD"], right_on=["code", "specialty"], how="inner"
     )
     by_any = lines.join(t("codes.PRS_NAT_ANY"), on="code", how="inner")
-    return [_found(rows, world, "PRS", "PRS_NAT", nw.col("PRS_ACT_QTE")) for rows in (by_specialty, by_any)]
+    return [_found(rows, world, "PRS", nw.col("PRS_ACT_QTE")) for rows in (by_specialty, by_any)]
 
 
-def _found(
-    lines: nw.LazyFrame[Any], world: World, part: str, system: str | None, quantity: nw.Expr
-) -> nw.LazyFrame[Any]:
-    own_system = nw.lit(system) if system else _cip()
+def _found(lines: nw.LazyFrame[Any], world: World, part: str, quantity: nw.Expr) -> nw.LazyFrame[Any]:
     place = [] if world is DCIR else ["ETB_EXE_FIN", "ETE_IND_TAA"]
     key = list(dict.fromkeys([*world.key, "FLX_DIS_DTD"]))
     return lines.select(
@@ -252,7 +251,7 @@ def _found(
         "EXE_SOI_DTD",
         *key,
         *place,
-        own_system.alias("code_system"),
+        (_cip() if part == "PHA" else nw.lit(SYSTEMS[part])).alias("code_system"),
         quantity.alias("quantity"),
         nw.lit(world.table(part)).alias("source"),
     )

@@ -136,7 +136,7 @@ def as_rows(frame: nw.LazyFrame[Any], **values: nw.Expr) -> nw.LazyFrame[Any]:
 def together(parts: Iterable[nw.LazyFrame[Any]], t: Tables) -> nw.LazyFrame[Any]:
     """Concatenate rows; without any part, no row."""
     found = list(parts)
-    return nw.concat(found) if found else as_rows(t("pairs").filter(nw.lit(False)))
+    return nw.concat(found) if found else as_rows(t("pairs").filter(nw.col("person").is_null()))
 
 
 def total(flag: nw.Expr, name: str) -> nw.Expr:
