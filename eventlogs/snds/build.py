@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from eventlogs.activities import ActivityRules
 from eventlogs.engine import Local, Progress, Slice, silent
 from eventlogs.errors import ExtractError
 from eventlogs.snds import attach, dcir, identity, patient
+from eventlogs.snds.codes import code_counts, code_lists, medicines
 from eventlogs.snds.extract import Extract
 from eventlogs.snds.horizons import horizons
 from eventlogs.snds.rows import ROW, Source
@@ -30,9 +30,6 @@ PERSONS_PER_BUCKET = 25_000
 
 WORLDS = {world.table("PRS"): world for world in (dcir.DCIR, dcir.DCIRS)}
 """Tables of claims, read by flux months rather than years."""
-
-MEDICINES = files("eventlogs.snds") / "medicines.csv"
-"""CIP13 → ATC and tablets in a box, for the ATC that a definition may name; vintage 2017."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +48,6 @@ class Report:
     unknown_tables: tuple[str, ...] = ()
     unread_columns: Mapping[str, int] = field(default_factory=dict)
     superseded_tables: tuple[str, ...] = ()
-
-
-def medicines() -> pl.DataFrame:
-    """Return the medicines table: ``cip13``, ``atc``, ``units`` (tablets in a box)."""
-    return pl.read_csv(MEDICINES.read_bytes(), separator=";", schema_overrides={"cip13": pl.String})
 
 
 def build(folder: Path, rules: ActivityRules, out: Path, work: Path, progress: Progress = silent) -> Report:
@@ -122,8 +114,10 @@ class _Build:
     work: Path
 
     def run(self, progress: Progress) -> dict[str, int]:
-        self.codes = attach.code_lists(self.rules, medicines())
+        known = medicines()
+        self.codes = code_lists(self.rules, known)
         counts = self._counted()
+        counts.update(code_counts(self.rules, known))
         engine = Local(self.work / "rows", self.people.height, -(-self.people.height // PERSONS_PER_BUCKET))
 
         def k2(rows: pl.DataFrame, bucket: int) -> None:
@@ -219,8 +213,9 @@ class _Build:
 
     def _counted_claims(self, source: Source, months: list[date | None]) -> Counter[str]:
         tables = partial(self._table, None, months, self.links)
-        known = dcir.unknown_persons(tables, WORLDS[source.anchor])
-        return Counter(_one_row(source.counts(tables, self.rules, ""))) + Counter(_one_row(known))
+        counts = Counter(_one_row(source.counts(tables, self.rules, "")))
+        counts.update(_one_row(dcir.unknown_persons(tables, WORLDS[source.anchor])))
+        return counts
 
     def _bucket(self, rows: pl.DataFrame, bucket: int) -> Mapping[str, int]:
         attached = rows if rows.width else pl.DataFrame(schema=ROW)

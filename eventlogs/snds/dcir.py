@@ -74,6 +74,8 @@ DCIRS = World(
 SYSTEMS = {"PRS": "PRS_NAT", "CAM": "CCAM", "BIO": "NABM", "TIP": "LPP", "UCD": "UCD"}
 """Code system of each table; that of medicines depends on the length of the code."""
 
+MEDICINES = ("PHA", "UCD")
+
 BESIDE_THE_STAY = ("3320", "3336")
 """PRS_NAT_REF of drugs paid beside a private stay: PH8, and PHX under temporary authorisation (IR_NAT_V)."""
 
@@ -208,7 +210,7 @@ def _lines_with(
         "code",
         "activity",
         "atc",
-        *(["units"] if part == "PHA" else []),
+        *(["units"] if part in MEDICINES else []),
         *([own] if own else []),
         *mark,
     ]
@@ -222,8 +224,8 @@ def _any(flags: Sequence[nw.Expr]) -> nw.Expr:
 
 
 def _quantity(part: str, own: str | None) -> nw.Expr:
-    """Return how many: tablets of a medicine, the affinée table's own number, else the line's."""
-    if part == "PHA":
+    """Return how many: tablets of a medicine or days that it lasts, the affinée table's own number, else the line's."""
+    if part in MEDICINES:
         return nw.col(str(own)) * nw.coalesce(nw.col("units"), nw.lit(1))
     if own is None:
         return nw.col("PRS_ACT_QTE")
