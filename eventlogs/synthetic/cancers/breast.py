@@ -423,8 +423,9 @@ def trastuzumab(scene: BreastScene) -> pl.DataFrame:
                      **alone)  # fmt: skip
     given = care.given_in(scene, _in_same_session(scene, infusions), TRASTUZUMAB_UCD, "targeted_therapy")
     public = pl.col("nature").is_null()
-    hidden = {name: pl.when(~public).then(name) for name in ("stay", "entry", "exit", "ghm", "dp", "dr")}
-    return given.with_columns(lost=pl.when(public).then(pl.lit("public_infusion")), **hidden)
+    return given.drop("stay", "entry", "exit", "ghm", "dp", "dr").with_columns(
+        lost=pl.when(public).then(pl.lit("public_infusion"))
+    )
 
 
 def _in_same_session(scene: BreastScene, infusions: pl.DataFrame) -> pl.DataFrame:
