@@ -255,11 +255,3 @@ def test_the_reference_page_names_every_key() -> None:
         CODE_SYSTEMS
     )
     assert [word for word in sorted(words) if f"`{word}`" not in page] == []
-
-
-@pytest.mark.parametrize("name", built_in())
-def test_phases_of_a_pathway_differ_in_colour(name: str) -> None:
-    from dashboards.colours import phase_colours
-
-    colours = phase_colours(list(load(name).phases))
-    assert len(set(colours.values())) == len(colours)
