@@ -52,6 +52,11 @@ PATIENT_COLUMNS: dict[str, Any] = {
 HORIZON_COLUMNS: dict[str, Any] = {"patient_id": pl.String, "source": pl.String, "observed_until": TIME}
 """Canonical columns of the horizons; a null ``patient_id`` means every patient."""
 
+SIDE_SOURCES = ("ssr", "had", "rip", "causes", "beneficiaries")
+"""Sources that are later, or shorter, than those in which the steps of a pathway are expected (claims and acute stays):
+rehabilitation, home hospitalisation, psychiatry, causes of death, referentials. What they tell counts; that they end
+early shortens nobody's follow-up."""
+
 ORIGIN_COLUMNS: dict[str, Any] = {
     "patient_id": pl.String,
     "rank": pl.UInt32,
@@ -253,8 +258,9 @@ class EventLog:
 
     @property
     def observed_until(self) -> datetime | None:
-        """Earliest horizon over all sources: after it silence can't be read."""
-        value = self.horizons["observed_until"].min()
+        """Earliest horizon of the sources where care is expected (not `SIDE_SOURCES`): then silence can't be read."""
+        expected = pl.col("source").is_in(SIDE_SOURCES).not_().fill_null(True)
+        value = self.horizons.filter(expected)["observed_until"].min()
         return value if isinstance(value, datetime) else None
 
     def as_of(self, day: date | datetime, feed: Feed | None = None) -> EventLog:
