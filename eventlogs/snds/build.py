@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,8 @@ from eventlogs.activities import ActivityRules
 from eventlogs.engine import Local, Progress, Slice, silent
 from eventlogs.errors import ExtractError
 from eventlogs.log import HORIZON_COLUMNS, conform
-from eventlogs.snds import attach, identity, patient
+from eventlogs.snds import attach, cohort, identity, patient
+from eventlogs.snds.exits import own_horizons
 from eventlogs.snds.extract import Extract
 from eventlogs.snds.rows import ROW, Source
 
@@ -34,6 +36,12 @@ CLAIMS = ("ER_PRS_F", "NS_PRS_F")
 
 FEED_LAG_MONTHS = 6
 """Months of flux after which 98 to 99 % of care has arrived (SNDS documentation): sets an unstated horizon of DCIR."""
+
+PARTS = ("events", "withdrawn", "origins", "patients", "regimens")
+"""What K2 leaves of a bucket."""
+
+GATHERED = ("patients", "regimens")
+"""Of these, what becomes one file."""
 
 MEDICINES = files("eventlogs.snds") / "medicines.csv"
 """CIP13 → ATC and tablets in a box, for the ATC that a definition may name; vintage 2017."""
@@ -56,7 +64,10 @@ def medicines() -> pl.DataFrame:
 
 
 def build(folder: Path, rules: ActivityRules, out: Path, work: Path, progress: Progress = silent) -> Report:
-    """Read an extract and write ``out/events``, ``out/withdrawn``, ``out/patients.parquet``, ``out/horizons.parquet``.
+    """Read an extract and write the tables of a study into `out`.
+
+    They are ``events/``, ``origins/`` and ``withdrawn/`` (a part for each bucket of patients), ``patients.parquet``,
+    ``horizons.parquet``, ``attrition.json``, and ``regimens.parquet`` where the definition infers them.
 
     Parameters
     ----------
@@ -79,12 +90,12 @@ def build(folder: Path, rules: ActivityRules, out: Path, work: Path, progress: P
     extract = Extract.open(folder, work)
     absent = extract.check()
     pairs = identity.registry(extract)
-    people = _with_deprivation(identity.persons(pairs), folder)
+    people = _with_deprivation(_complete(identity.persons(pairs)), folder)
     links = identity.pair_to_person(pairs, people)
-    build_ = _Build(extract, rules, people, links, out, work)
-    counts = build_.run(progress)
     horizons = _horizons(extract)
-    horizons.write_parquet(out / "horizons.parquet")
+    counts = _Build(extract, rules, people, links, out, work, _until(horizons, "dcir")).run(progress)
+    patients = pl.read_parquet(out / "patients.parquet", glob=False)
+    pl.concat([horizons, own_horizons(patients)]).write_parquet(out / "horizons.parquet")
     return Report(
         counts=counts,
         absent_columns=tuple(absent),
@@ -111,17 +122,24 @@ class _Build:
     links: pl.DataFrame
     out: Path
     work: Path
+    seen_until: date
 
     def run(self, progress: Progress) -> dict[str, int]:
         self.codes = attach.code_lists(self.rules, medicines())
-        counts = self._dropped()
+        counts, losses = self._dropped(), Counter[str]()
         engine = Local(self.work / "rows", self.people.height, -(-self.people.height // PERSONS_PER_BUCKET))
 
         def k2(rows: pl.DataFrame, bucket: int) -> None:
-            counts.update(self._bucket(rows, bucket))
+            built = self._built(rows, engine.bucket_of(self.people, bucket))
+            self._write(built, bucket)
+            counts.update(built.counts)
+            losses.update(built.losses)
 
         engine.run(list(self._slices()), k2, progress)
-        self._gather_patients()
+        self._gather("patients")
+        if self.rules.practice.infer_regimens:
+            self._gather("regimens")
+        self._write_attrition(losses)
         return {"persons": self.people.height, **counts}
 
     def _table(
@@ -169,7 +187,7 @@ class _Build:
             return self.links.filter(not self.rules.cohort.diagnosis)
         diagnosed = (
             pl.scan_parquet(scattered, glob=False)
-            .filter(pl.col("kind") == "diagnosis")
+            .filter(cohort.of_cohort(self.rules.cohort))
             .select("person")
             .unique()
         )
@@ -201,30 +219,38 @@ class _Build:
         unknown = t("ER_PRS_F").join(t("pairs"), on=identity.PAIR, how="anti")
         return counts + Counter(_one_row(unknown.select(nw.len().alias("lines_unknown_person"))))
 
-    def _bucket(self, rows: pl.DataFrame, bucket: int) -> Mapping[str, int]:
+    def _built(self, rows: pl.DataFrame, people: pl.DataFrame) -> patient.Built:
         attached = rows if rows.width else pl.DataFrame(schema=ROW)
-        built = patient.build(attached, self.people.join(attached, on="person", how="semi"), self.rules)
-        for name, frame in (
-            ("events", built.events),
-            ("withdrawn", built.withdrawn),
-            ("patients", built.patients),
-        ):
-            folder = (self.work if name == "patients" else self.out) / name
-            folder.mkdir(exist_ok=True)
-            frame.write_parquet(folder / f"part-{bucket:05}.parquet")
-        return built.counts
+        return patient.build(attached, people, self.rules, self.seen_until)
 
-    def _gather_patients(self) -> None:
-        parts = sorted((self.work / "patients").glob("*.parquet"))
-        pl.concat([pl.read_parquet(part, glob=False) for part in parts]).write_parquet(
-            self.out / "patients.parquet"
-        )
+    def _write(self, built: patient.Built, bucket: int) -> None:
+        for name in PARTS:
+            folder = (self.work if name in GATHERED else self.out) / name
+            folder.mkdir(exist_ok=True)
+            getattr(built, name).write_parquet(folder / f"part-{bucket:05}.parquet")
+
+    def _gather(self, name: str) -> None:
+        parts = sorted((self.work / name).glob("*.parquet"))
+        whole = pl.concat([pl.read_parquet(part, glob=False) for part in parts])
+        whole.write_parquet(self.out / f"{name}.parquet")
+
+    def _write_attrition(self, losses: Mapping[str, int]) -> None:
+        steps = cohort.attrition(self.people.height, losses).to_dicts()
+        (self.out / "attrition.json").write_text(json.dumps(steps, indent=1), encoding="utf-8")
 
 
 def _one_row(frame: nw.LazyFrame[Any]) -> dict[str, int]:
     return {
         name: int(value or 0) for name, value in frame.collect("polars").to_native().to_dicts()[0].items()
     }
+
+
+def _complete(people: pl.DataFrame) -> pl.DataFrame:
+    """Add what the referential did not say: nobody is excluded, every vital status is known."""
+    said = {"excluded": pl.lit(None, dtype=pl.String), "vital_status_known": pl.lit(True)}
+    return people.with_columns(
+        value.alias(name) for name, value in said.items() if name not in people.columns
+    )
 
 
 def _with_deprivation(people: pl.DataFrame, folder: Path) -> pl.DataFrame:
@@ -252,6 +278,11 @@ def _horizons(extract: Extract) -> pl.DataFrame:
         "observed_until": [_dcir_horizon(extract), _pmsi_horizon(extract)],
     }
     return conform(pl.DataFrame(rows), HORIZON_COLUMNS, "horizons")
+
+
+def _until(horizons: pl.DataFrame, source: str) -> date:
+    day: date = horizons.filter(pl.col("source") == source)["observed_until"].dt.date().item()
+    return day
 
 
 def _dcir_horizon(extract: Extract) -> date:
