@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from eventlogs.errors import LogError, did_you_mean
+
+if TYPE_CHECKING:
+    from eventlogs.feeds import Feed
 
 TIME = pl.Datetime("us")
 
@@ -249,18 +252,21 @@ class EventLog:
         value = self.horizons.filter(pl.col("patient_id").is_null())["observed_until"].min()
         return value if isinstance(value, datetime) else None
 
-    def as_of(self, day: date | datetime) -> EventLog:
+    def as_of(self, day: date | datetime, feed: Feed | None = None) -> EventLog:
         """Return the log as it was known at `day`.
 
         Keeps the events visible then (``known_from`` ≤ day < ``known_until``), those since withdrawn
-        included; a death or an exit not yet known is null, with the horizon that the exit set; horizons stop at `day`.
-        What was still on its way is silent in it, so breakdowns are decided on the whole log, and what is pending on
-        this one.
+        included; a death or an exit not yet known is null, with the horizon that the exit set; each horizon stops where
+        `feed` had brought everything by `day`.
 
         Parameters
         ----------
         day : date or datetime
             The landmark.
+        feed : Feed, optional
+            The feed that the log came through: its delays shorten the horizons, so that what was still on its way
+            is not read as silence. Without one, horizons stop at `day` itself: decide breakdowns on the whole log
+            then, and only what is pending on this one. Rows are not moved: see `eventlogs.feeds.under_feed`.
         """
         seen = pl.concat([self.events, self.withdrawn]).filter(
             pl.col("known_from") <= day,
@@ -274,8 +280,9 @@ class EventLog:
         patients = _known_of(self.patients, ("death_date", "death_known_from"), day)
         patients = _known_of(patients, ("exit_date", "exit_reason", "exit_known_from"), day)
         to_come = self.patients.filter(pl.col("exit_date").is_not_null() & _unknown("exit_known_from", day))
+        complete = pl.lit(day).cast(TIME) if feed is None else feed.complete_until(day)
         horizons = self.horizons.join(to_come, on="patient_id", how="anti").with_columns(
-            pl.min_horizontal("observed_until", pl.lit(day).cast(TIME)).alias("observed_until")
+            observed_until=pl.min_horizontal("observed_until", complete)
         )
         return EventLog(events, patients, horizons, empty(EVENT_COLUMNS), self.within_day)
 

@@ -20,7 +20,7 @@ def with_start(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     An act or a drug inside a stay is dated entry + offset (ENT_DAT_DEL, DELAI). A stay without dates (before 2009) is
     dated by its month of discharge. What the reader says of the precision (``precision``: a week, a month) comes first.
     A row without any date can be no event; a diagnosis without a date still opens the cohort. Facilities
-    are shortened to their first eight characters.
+    told by SNDS tables are shortened to their first eight characters.
     """
     exact = pl.col("date") + pl.duration(days=pl.col("offset_days").fill_null(0))
     in_year = pl.when(pl.col("month").is_between(1, 12)).then("month")
@@ -28,11 +28,18 @@ def with_start(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     dated = rows.with_columns(
         start=pl.coalesce(exact, pl.date(pl.col("year"), in_year, 1)),
         date_precision=pl.coalesce("precision", told),
-        facility=pl.col("facility").str.head(FACILITY_LENGTH),
+        facility=pl.when(_is_finess())
+        .then(pl.col("facility").str.head(FACILITY_LENGTH))
+        .otherwise("facility"),
     )
     needed = pl.col("start").is_not_null() | (pl.col("kind") == "diagnosis")
     kept = dated.filter(needed)
     return kept.with_row_index("row"), dated.height - kept.height
+
+
+def _is_finess() -> pl.Expr:
+    """Return whether a facility is told by an SNDS table; a warehouse has numbers of its own."""
+    return pl.col("source").str.contains("^(T|ER|NS)_")
 
 
 def with_event(rows: pl.DataFrame, activities: pl.Enum) -> pl.DataFrame:
@@ -52,4 +59,8 @@ def with_event(rows: pl.DataFrame, activities: pl.Enum) -> pl.DataFrame:
 
 def touched(rows: pl.DataFrame) -> dict[str, int]:
     """Count the attached rows whose facility has more than the eight characters that are compared."""
-    return {"trap.facility_numbers": rows.filter(pl.col("facility").str.len_chars() > FACILITY_LENGTH).height}
+    return {
+        "trap.facility_numbers": rows.filter(
+            _is_finess(), pl.col("facility").str.len_chars() > FACILITY_LENGTH
+        ).height
+    }

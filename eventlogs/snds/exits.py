@@ -22,7 +22,7 @@ EXIT = {"person": pl.Int64, "exit_date": pl.Date, "exit_reason": pl.String, "exi
 
 
 def care(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return ``person``, ``observed_from``, ``last_care``: the first and last day of care of any kind.
+    """Return ``person``, ``first_care``, ``last_care``: the first and last day of care of any kind.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def care(rows: pl.DataFrame) -> pl.DataFrame:
     """
     seen = rows.filter(~pl.col("kind").is_in(["diagnosis", "death"]))
     return seen.group_by("person").agg(
-        observed_from=pl.col("start").min(),
+        first_care=pl.col("start").min(),
         last_care=pl.max_horizontal(pl.col("start").max(), pl.col("until").max()),
     )
 

@@ -74,6 +74,7 @@ def build(
         Columns of `rows.ROW`: every row of each person in it.
     people : polars.DataFrame
         Columns of `identity.persons`, and ``deprivation``: every person of the bucket, those without rows too.
+        ``observed_from``, where a source states it, comes before the first care.
     rules : ActivityRules
         Of the definition.
     seen_until : datetime.date, optional
@@ -144,12 +145,13 @@ def _followed(
 ) -> pl.DataFrame:
     """Add to the members their death, since when they are observed, and what ended it."""
     died = found.deaths.select("person", died_on="start", death_known_from="known_from")
+    stated = [name for name in ("observed_from",) if name in members.columns]
     known = (
         members.join(exits.care(found.rows), on="person", how="left")
         .join(died, on="person", how="left")
         .with_columns(
             death_date=pl.coalesce("died_on", "death_date"),
-            observed_from=pl.coalesce("observed_from", "index_date"),
+            observed_from=pl.coalesce(*stated, "first_care", "index_date"),
         )
     )
     left = exits.exits(known, found.rows, events, rules.cohort, seen_until)
