@@ -15,8 +15,7 @@ import polars as pl
 from eventlogs.activities import CODE_SYSTEMS, ActivityRules
 from eventlogs.log import TIME, EventLog
 from eventlogs.snds import patient
-from eventlogs.snds.attach import code_lists
-from eventlogs.snds.build import medicines
+from eventlogs.snds.codes import code_lists, medicines
 from eventlogs.snds.rows import ROW
 
 VOCABULARIES: Mapping[str, str] = {"ICD10": "CIM10", "ICD-10": "CIM10", "CIM-10": "CIM10"}
@@ -123,13 +122,11 @@ def matched(codes: pl.DataFrame, rules: ActivityRules) -> pl.DataFrame:
 def _lists(rules: ActivityRules) -> pl.DataFrame:
     """Return ``system``, ``code``, ``activity`` of every list; medicines by their own numbers and by their class."""
     lists = code_lists(rules, medicines())
-    named = [
+    return pl.concat(
         lists[system].select(pl.lit(system).alias("system"), "code", "activity")
         for system in CODE_SYSTEMS
         if system in lists and "specialty" not in lists[system].columns
-    ]
-    by_class = rules.of_system("ATC").select(pl.lit("ATC").alias("system"), "code", "activity")
-    return pl.concat([*named, by_class])
+    )
 
 
 def _starting(codes: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:

@@ -60,6 +60,19 @@ abroad), told since ``exit_known_from``; ``vital_status_known``: false where the
 HORIZON_COLUMNS: dict[str, Any] = {"patient_id": pl.String, "source": pl.String, "observed_until": TIME}
 """Canonical columns of the horizons; a null ``patient_id`` means every patient."""
 
+ORIGIN_COLUMNS: dict[str, Any] = {
+    "patient_id": pl.String,
+    "rank": pl.UInt32,
+    "source": pl.String,
+    "key": pl.String,
+    "code": pl.String,
+    "code_system": pl.String,
+    "atc": pl.String,
+    "start": TIME,
+    "quantity": pl.Int64,
+}
+"""Canonical columns of the origins: the event (``patient_id``, ``rank``), and a source row that it stands for."""
+
 PRECISIONS = ("second", "minute", "hour", "day", "week", "month")
 
 

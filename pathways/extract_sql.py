@@ -11,8 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from eventlogs.errors import InputError
-from eventlogs.snds.attach import code_lists
-from eventlogs.snds.build import medicines
+from eventlogs.snds.codes import code_lists, medicines
 from eventlogs.snds.oracle.extraction import extraction
 from eventlogs.snds.oracle.portal import Portal
 from eventlogs.snds.oracle.script import Script

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from eventlogs.engine import Local, Progress, Slice, silent
 from eventlogs.errors import ExtractError
 from eventlogs.log import HORIZON_COLUMNS, conform
 from eventlogs.snds import attach, cohort, identity, patient
+from eventlogs.snds.codes import code_counts, code_lists, medicines
 from eventlogs.snds.exits import own_horizons
 from eventlogs.snds.extract import Extract
 from eventlogs.snds.rows import ROW, Source
@@ -43,9 +43,6 @@ PARTS = ("events", "withdrawn", "origins", "patients", "regimens")
 GATHERED = ("patients", "regimens")
 """Of these, what becomes one file."""
 
-MEDICINES = files("eventlogs.snds") / "medicines.csv"
-"""CIP13 → ATC and tablets in a box, for the ATC that a definition may name; vintage 2017."""
-
 
 @dataclass(frozen=True)
 class Report:
@@ -56,11 +53,6 @@ class Report:
     absent_tables: tuple[str, ...]
     synthetic: bool
     cutoff: Mapping[str, date]
-
-
-def medicines() -> pl.DataFrame:
-    """Return the medicines table: ``cip13``, ``atc``, ``units`` (tablets in a box)."""
-    return pl.read_csv(MEDICINES.read_bytes(), separator=";", schema_overrides={"cip13": pl.String})
 
 
 def build(folder: Path, rules: ActivityRules, out: Path, work: Path, progress: Progress = silent) -> Report:
@@ -125,8 +117,9 @@ class _Build:
     seen_until: date
 
     def run(self, progress: Progress) -> dict[str, int]:
-        self.codes = attach.code_lists(self.rules, medicines())
-        counts, losses = self._dropped(), Counter[str]()
+        known = medicines()
+        self.codes = code_lists(self.rules, known)
+        counts, losses = self._dropped() + Counter(code_counts(self.rules, known)), Counter[str]()
         engine = Local(self.work / "rows", self.people.height, -(-self.people.height // PERSONS_PER_BUCKET))
 
         def k2(rows: pl.DataFrame, bucket: int) -> None:

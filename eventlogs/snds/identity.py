@@ -12,8 +12,8 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from eventlogs.snds.chaining import FICTITIOUS
 from eventlogs.snds.extract import Extract
-from eventlogs.snds.mco import FICTITIOUS
 
 PAIR = ["BEN_NIR_PSA", "BEN_RNG_GEM"]
 

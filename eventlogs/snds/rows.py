@@ -50,8 +50,6 @@ LINE_KEY = [
 ]  # fmt: skip
 """The nine columns that join ER_PRS_F to its affinée tables."""
 
-STAY_KEY = ["ETA_NUM", "RSA_NUM"]
-
 ROW: dict[str, Any] = {
     "person": pl.Int64,
     "kind": pl.String,
@@ -134,4 +132,4 @@ def as_rows(frame: nw.LazyFrame[Any], **values: nw.Expr) -> nw.LazyFrame[Any]:
 def together(parts: Iterable[nw.LazyFrame[Any]], t: Tables) -> nw.LazyFrame[Any]:
     """Concatenate rows; without any part, no row."""
     found = list(parts)
-    return nw.concat(found) if found else as_rows(t("pairs").filter(nw.lit(False)))
+    return nw.concat(found) if found else as_rows(t("pairs").head(0))

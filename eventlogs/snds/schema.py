@@ -12,9 +12,14 @@ from typing import Any, Literal
 
 import polars as pl
 
-Kind = Literal["text", "int", "date"]
+Kind = Literal["text", "int", "number", "date"]
 
-DTYPES: dict[Kind, pl.DataType] = {"text": pl.String(), "int": pl.Int64(), "date": pl.Date()}
+DTYPES: dict[Kind, pl.DataType] = {
+    "text": pl.String(),
+    "int": pl.Int64(),
+    "number": pl.Float64(),
+    "date": pl.Date(),
+}
 
 DATE_FORMATS: tuple[tuple[str, str, int], ...] = (
     (r"^\d{4}-\d{2}-\d{2}", "%Y-%m-%d", 10),
@@ -25,7 +30,9 @@ DATE_FORMATS: tuple[tuple[str, str, int], ...] = (
 )
 """Shapes in which SNDS exports write a date: pattern, format, characters read; the first that fits is taken."""
 
-DIAGNOSES = ("DGN_PAL", "DGN_REL", "ASS_DGN", "MED_MTF_COD")
+DIAGNOSES = (
+    "DGN_PAL", "DGN_REL", "ASS_DGN", "MED_MTF_COD", "DGN_ASS", "DGN_COD", "MOR_PRP", "ETL_AFF", "FP_PEC",
+)  # fmt: skip
 """Columns where ``.0`` belongs to the code (C50.0); elsewhere a spreadsheet wrote a code as a decimal number."""
 
 NULL_YEAR = 1600
@@ -68,17 +75,19 @@ def aliases() -> dict[str, list[str]]:
 
 
 def _table(name: str, entry: Mapping[str, list[str]]) -> Table:
-    kinds: tuple[Kind, ...] = ("text", "int", "date")
+    kinds: tuple[Kind, ...] = ("text", "int", "number", "date")
     return Table(
         name=name,
         source=str(entry["source"]),
         required=bool(entry.get("required", False)),
         mandatory=tuple(entry["mandatory"]),
-        columns={column: kind for kind in kinds for column in entry[kind]},
+        columns={column: kind for kind in kinds for column in entry.get(kind, ())},
     )
 
 
-FAMILY = re.compile(r"^T_MCO(\d{2}|aa)(?:_(\d{2}|nn))?(B|C|A|D|UM)$", re.IGNORECASE)
+FAMILY = re.compile(r"^T_([A-Z]{3})(\d{2}|aa)(?:_(\d{2}|nn))?([A-Z][A-Z0-9]*)$", re.IGNORECASE)
+"""Name of a table of the PMSI: field, year, months of a cumulative file, table."""
+
 ARCHIVE = re.compile(r"^(ER_[A-Z]{3}_F)_(20\d{2})$", re.IGNORECASE)
 
 
@@ -86,11 +95,13 @@ def family(name: str) -> tuple[str, str] | None:
     """Return (family, year) of a file or folder name, or None if the readers don't know it.
 
     ``T_MCO21B`` → (``T_MCOaaB``, ``21``); ``T_MCO21_03B`` → (``T_MCOaaB``, ``21_03``);
+    ``T_HAD21A`` → (``T_HADaaA``, ``21``), whatever field and table the schema has;
     ``ER_PRS_F_2019`` → (``ER_PRS_F``, ``2019``); ``IR_BEN_R`` → (``IR_BEN_R``, ``""``).
     """
     if match := FAMILY.match(name):
-        period = [part for part in match.group(1, 2) if part and part.isdigit()]
-        return f"T_MCOaa{match[3].upper()}", "_".join(period)
+        period = [part for part in match.group(2, 3) if part and part.isdigit()]
+        known = f"T_{match[1].upper()}aa{match[4].upper()}"
+        return (known, "_".join(period)) if known in tables() else None
     if match := ARCHIVE.match(name):
         return (match[1].upper(), match[2]) if match[1].upper() in tables() else None
     return (name.upper(), "") if name.upper() in tables() else None
@@ -105,16 +116,16 @@ def typed(column: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
         return _date(_raw_date(_text(_as_text(raw, dtype)))).alias(column)
     if kind == "date":
         return _date(raw).alias(column)
-    if kind == "int":
-        number = _text(raw).cast(pl.Float64, strict=False) if dtype == pl.String else raw
-        return number.cast(pl.Int64, strict=False).alias(column)
+    if kind in ("int", "number"):
+        number = _number(raw) if dtype == pl.String else raw
+        return number.cast(DTYPES[kind], strict=False).alias(column)
     code = raw.cast(pl.Int64, strict=False).cast(pl.String) if dtype.is_float() else raw.cast(pl.String)
     return _text(code if column in DIAGNOSES else code.str.strip_suffix(".0")).alias(column)
 
 
 def is_doubtful(kind: Kind, dtype: pl.DataType) -> bool:
     """Say whether a raw column of this type may hold values that can't be read as `kind`."""
-    return (kind == "date" and not dtype.is_temporal()) or (kind == "int" and dtype == pl.String)
+    return (kind == "date" and not dtype.is_temporal()) or (kind in ("int", "number") and dtype == pl.String)
 
 
 def unreadable(column: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
@@ -122,6 +133,11 @@ def unreadable(column: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
     there = _text(_as_text(pl.col(column), dtype))
     read = _raw_date(there) if kind == "date" else typed(column, kind, dtype)
     return there.is_not_null() & read.is_null()
+
+
+def _number(raw: pl.Expr) -> pl.Expr:
+    """Read a number, its decimals after a point or a comma."""
+    return _text(raw).str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
 
 
 def _as_text(raw: pl.Expr, dtype: pl.DataType) -> pl.Expr:

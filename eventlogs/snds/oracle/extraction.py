@@ -31,7 +31,7 @@ def extraction(
     rules : ActivityRules
         Of the definition; its cohort asks for a diagnosis.
     lists : mapping of str to polars.DataFrame
-        The code lists that K1 joins (`attach.code_lists`): a column ``code`` each.
+        The code lists that K1 joins (`eventlogs.snds.codes.code_lists`): a column ``code`` each.
     portal : Portal
         Years, archived years, names.
     header, footer : str
