@@ -14,6 +14,9 @@ ALD_SOURCE = "IR_IMB_R"
 ALD_WEEK_DAYS = 7
 """The ALD begins more than a week from the diagnosis for 54 to 73 % of patients (Kudjawu, BEH 2016;26-27)."""
 
+CARE = ("line", "act", "session", "stay", "bare_stay", "visit")
+"""Kinds of rows that are care which the definition names."""
+
 STEPS: Mapping[str, str] = {
     "referential": "persons of the beneficiary referential",
     "identity": "with an identity that can be followed",
@@ -54,9 +57,7 @@ def screened(
         Of the definition.
     """
     diagnoses = rows.filter(pl.col("kind") == "diagnosis").select("person", "start", "source", "kind")
-    asked = (
-        diagnoses.filter(of_cohort(rules)) if rules.diagnosis else rows.filter(pl.col("kind") != "presence")
-    )
+    asked = diagnoses.filter(of_cohort(rules)) if rules.diagnosis else rows.filter(pl.col("kind").is_in(CARE))
     described = (
         people.join(index_dates(events, diagnoses, rules), on="person", how="left")
         .join(_first(diagnoses, "first_diagnosis"), on="person", how="left")

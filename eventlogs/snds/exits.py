@@ -98,10 +98,12 @@ def _silent(
 ) -> pl.DataFrame:
     """Return the living without care of any kind for so long before the horizon, on the day of their last care.
 
-    A proxy, since claims don't say who left the scheme. It needs the rows of presence: without them silence may be
-    care that the definition does not name.
+    A proxy, since claims don't say who left the scheme. It needs the rows of presence of the claims: without them
+    silence may be care that the definition does not name.
     """
-    present = rows.filter(pl.col("kind").is_in(["presence", "abroad"])).select("person").unique()
+    present = (
+        rows.filter(pl.col("kind").is_in(["presence", "abroad"]), _of_claims()).select("person").unique()
+    )
     silence = pl.duration(days=silence_days)
     left = members.join(present, on="person", how="semi").filter(
         pl.col("death_date").is_null(), pl.col("last_care") + silence < pl.lit(seen_until, dtype=pl.Date)
@@ -111,21 +113,25 @@ def _silent(
 
 
 def _abroad(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return those whose last care was with a residence abroad, on the first such day after all care in France.
+    """Return those whose last claims are of a resident abroad, on the first such day after all those in France.
 
-    Rows of presence that hold the care abroad too can't tell when the care in France ended: then it is the last day.
+    A hospital does not say where its patients live. Where claims of both residences cross, it is the last day.
     """
-    at_home = rows.filter(~pl.col("kind").is_in(["diagnosis", "death", "abroad"]))
-    last = at_home.filter(pl.col("kind") == "presence").group_by("person").agg(last=pl.col("until").max())
+    at_home = rows.filter(pl.col("kind") == "presence", _of_claims())
+    last = at_home.group_by("person").agg(last=pl.col("until").max())
     gone = rows.filter(pl.col("kind") == "abroad").join(last, on="person", how="left")
-    after = gone.filter(pl.col("last").is_null() | (pl.col("until") >= pl.col("last")))
-    began = pl.col("last").is_null() | (pl.col("start") >= pl.col("last"))
+    after = gone.filter(pl.col("last").is_null() | (pl.col("until") > pl.col("last")))
+    began = pl.col("last").is_null() | (pl.col("start") > pl.col("last"))
     day = pl.when(began).then("start").otherwise("until")
     return (
         after.group_by("person")
         .agg(exit_date=day.min())
         .with_columns(exit_known_from=pl.col("exit_date") + pl.duration(days=LAG_DAYS))
     )
+
+
+def _of_claims() -> pl.Expr:
+    return pl.col("source").str.contains("^(ER|NS)_")
 
 
 def own_horizons(patients: pl.DataFrame) -> pl.DataFrame:
