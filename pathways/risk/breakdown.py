@@ -20,7 +20,7 @@ from datetime import date, datetime
 import polars as pl
 
 from eventlogs.errors import LogError
-from eventlogs.log import SIDE_SOURCES, TIME, EventLog, number
+from eventlogs.log import TIME, EventLog, number
 from pathways.definition import BreakdownDefinition, Language, Pathway
 
 STATUSES = ("kept", "broken", "excused", "undecidable")
@@ -263,14 +263,8 @@ def horizons(log: EventLog) -> pl.DataFrame:
 
 
 def general_horizon(log: EventLog) -> datetime | None:
-    """Return the earliest horizon among those that hold for every patient; None where there is none.
-
-    Causes of death, referentials, rehabilitation, home hospitalisation and psychiatry (`SIDE_SOURCES`) are left out:
-    the steps of a pathway are expected in claims and acute stays, whose follow-up a late certificate must not shorten.
-    """
-    expected = pl.col("source").is_in(SIDE_SOURCES).not_().fill_null(True)
-    value = log.horizons.filter(pl.col("patient_id").is_null(), expected)["observed_until"].min()
-    return value if isinstance(value, datetime) else None
+    """Return the earliest horizon among those of care that hold for every patient; None where there is none."""
+    return log.observed_until
 
 
 def _followed(log: EventLog) -> pl.DataFrame:

@@ -74,6 +74,7 @@ RULES: tuple[Rule, ...] = (
         },
         "P2 | breast_biopsy | 2021-03-01",
         traps=("shared_pseudonym",),
+        counts={"trap.shared_pseudonym": 2},
     ),
     Rule(
         "archive_left_out",
@@ -222,5 +223,42 @@ E | 991 | 000""",
         "A-1 | breast_biopsy | 2021-03-01\nB-1 | breast_biopsy | 2021-03-01\nC-1 | breast_biopsy | 2021-03-01",
         traps=("age_coding",),
         counts={"trap.age_coding": 1},
+    ),
+    *(
+        Rule(
+            f"fictitious_numbers_{switch}",
+            "Persons whose every BEN_CDI_NIR says that the number is fictitious or provisional (neither 00, 03 nor 04) are "
+            f"no persons to follow; an empty one says nothing. Switch: {switch}.",
+            "Santé publique France, SNDS guide of 2020",
+            {
+                "IR_BEN_R": "BEN_NIR_PSA | BEN_IDT_ANO | BEN_CDI_NIR\na | A | 00\nb | B | 11\nc | C | 08\nd | C | 03\ne | E |",
+                "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
+1 | a | 2021-03-01
+2 | b | 2021-03-01
+3 | c | 2021-03-01
+4 | e | 2021-03-01""",
+                "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001\n4 | QEHJ001",
+            },
+            "\n".join(f"{person} | breast_biopsy | 2021-03-01" for person in entering),
+            traps=("fictitious_number",),
+            practice={"fictitious_numbers": switch},
+            counts={"trap.fictitious_number": 1},
+        )
+        for switch, entering in (("leave_out", "ACE"), ("keep", "ABCE"))
+    ),
+    Rule(
+        "twins_left_out",
+        "With shared_pseudonyms = leave_out_persons, persons who share a pseudonym with somebody are left out altogether.",
+        "SNDS documentation: 0.18 % of false twins",
+        {
+            "IR_BEN_R": "BEN_NIR_PSA | BEN_RNG_GEM | BEN_IDT_ANO\ntwin | 1 | P1\ntwin | 2 | P2\nother | 1 | P3",
+            "IR_IMB_R": "BEN_NIR_PSA | BEN_RNG_GEM\ntwin | 2\nother | 1",
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | BEN_RNG_GEM | EXE_SOI_DTD\n1 | twin | 2 | 2021-03-01\n2 | other | 1 | 2021-03-01",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001",
+        },
+        "P3 | breast_biopsy | 2021-03-01",
+        traps=("shared_pseudonym",),
+        practice={"shared_pseudonyms": "leave_out_persons"},
+        counts={"trap.shared_pseudonym": 2, "persons_barred": 2},
     ),
 )

@@ -269,7 +269,7 @@ A-1 | targeted_therapy | 2021-03-03 | 1""",
         "A-1 | 2021-03-01\nA-1 | 2021-03-02\nA-1 | 2021-03-03",
         ("patient_id", "start"),
         traps=("facility_numbers",),
-        counts={"trap.facility_numbers": 1},
+        counts={"facilities_wrong_key": 1},
     ),
     Rule(
         "codes_written_as_numbers",
