@@ -1,0 +1,179 @@
+"""What a quality check looks at, and what a check is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Literal
+
+import polars as pl
+
+from eventlogs.feeds import family_of
+from eventlogs.log import EventLog
+from eventlogs.strata import in_covid_months
+
+Severity = Literal["fatal", "warning", "information"]
+Category = Literal["conformance", "completeness", "plausibility"]
+Kind = Literal["value", "relational", "computational", "completeness", "uniqueness", "atemporal", "temporal"]
+"""Subcategories of Kahn's framework; completeness has none of its own."""
+
+Findings = Mapping[str, tuple[int, int]]
+"""By stratum (``""``: all), how many were found and out of how many; out of 0 says that there is nothing to look at."""
+
+OPERATIONAL = "operational default of this package"
+
+WHOLE = "all"
+"""Stratum, or source of a horizon, that holds for every source."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A count that the build left and that is worth a line: what it is and in which unit."""
+
+    id: str
+    words: str
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A log and all that is known of how it was made.
+
+    Parameters
+    ----------
+    log : EventLog
+        The log.
+    counts : mapping of str to int
+        Counts of the build: rows read and dropped, by reason.
+    traps : tuple of Counted
+        Traps whose counts are among `counts`.
+    origins : polars.DataFrame or None
+        ``patient_id`` and ``rank`` of the event that each source row stands for; None: not kept.
+    absent : tuple of str or None
+        Tables and columns that the build looked for in vain; None: not known.
+    activities : collection of str or None
+        Activities that the definition names; None: there is no definition.
+    today : datetime.date
+        After this day nothing can have happened.
+    """
+
+    log: EventLog
+    counts: Mapping[str, int]
+    traps: tuple[Counted, ...]
+    origins: pl.DataFrame | None = field(repr=False)
+    absent: tuple[str, ...] | None
+    activities: Collection[str] | None
+    today: date
+
+    @property
+    def events(self) -> pl.DataFrame:
+        """Events of the log."""
+        return self.log.events
+
+    @property
+    def patients(self) -> pl.DataFrame:
+        """Patients of the log."""
+        return self.log.patients
+
+    @cached_property
+    def dated(self) -> pl.DataFrame:
+        """Events, each with what is known of its patient."""
+        return self.events.join(self.patients, on="patient_id", how="left", maintain_order="left")
+
+    @cached_property
+    def edges(self) -> pl.DataFrame:
+        """Until when each source is complete: ``stratum`` (family of tables, or source), ``until``."""
+        general = self.log.horizons.filter(pl.col("patient_id").is_null()).drop_nulls("observed_until")
+        return general.group_by(stratum=_stratum()).agg(until=pl.col("observed_until").min())
+
+    @cached_property
+    def months(self) -> pl.DataFrame:
+        """Events of each whole month before the horizon: ``stratum``, ``month``, ``n``, ``covid``, in order, zeros too."""
+        return _whole_months(self._observed(), ["stratum"])
+
+    @cached_property
+    def facility_months(self) -> pl.DataFrame:
+        """As `months`, of each ``facility``."""
+        return _whole_months(self._observed().drop_nulls("facility"), ["stratum", "facility"])
+
+    def _observed(self) -> pl.DataFrame:
+        whole = self.edges.filter(pl.col("stratum") == WHOLE)["until"].min()
+        joined = self.events.select("facility", "start", stratum=_stratum()).join(self.edges, on="stratum", how="left")
+        until = pl.coalesce("until", pl.lit(whole, pl.Datetime("us")), pl.col("start").max())
+        return joined.select("stratum", "facility", pl.col("start").cast(pl.Date), until=until.cast(pl.Date))
+
+
+def _stratum() -> pl.Expr:
+    return pl.coalesce(family_of(), "source", pl.lit(WHOLE))
+
+
+def _whole_months(events: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    month = pl.col("start").dt.month_start()
+    counted = (
+        events.filter(month.dt.month_end() <= pl.col("until"))
+        .group_by(*key, month=month)
+        .agg(n=pl.len(), until=pl.col("until").first())
+    )
+    last = pl.col("until").max().dt.offset_by("1d").dt.month_start().dt.offset_by("-1mo")
+    spans = counted.group_by(key).agg(first=pl.col("month").min(), last=last)
+    every = spans.select(*key, month=pl.date_ranges("first", "last", "1mo")).explode("month")
+    filled = every.join(counted, on=[*key, "month"], how="left").with_columns(
+        pl.col("n").fill_null(0), covid=in_covid_months("month")
+    )
+    return filled.drop("until").sort(*key, "month")
+
+
+Find = Callable[[Evidence], Findings]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One check: what it looks for, in which unit, and how much of it is allowed.
+
+    Parameters
+    ----------
+    id : str
+        Name.
+    category, kind : str
+        Of Kahn's framework.
+    severity : {'fatal', 'warning', 'information'}
+        What a failure means: the study can't be used, look at the source, know it.
+    unit : str
+        What is counted.
+    threshold : float or None
+        Largest share that passes; None: counted and never failed.
+    words : str
+        What is found.
+    find : callable
+        Looks for it.
+    why : str
+        Where the threshold comes from.
+    """
+
+    id: str
+    category: Category
+    kind: Kind
+    severity: Severity
+    unit: str
+    threshold: float | None
+    words: str
+    find: Find = field(repr=False)
+    why: str = OPERATIONAL
+
+
+def one(found: int, out_of: int) -> Findings:
+    """Return findings without strata."""
+    return {"": (found, out_of)}
+
+
+def share_of(frame: pl.DataFrame, wrong: pl.Expr, among: pl.Expr | None = None) -> Findings:
+    """Return how many rows are wrong, of all or of those `among`; null is not wrong."""
+    looked_at = frame if among is None else frame.filter(among)
+    return one(int(looked_at.select(wrong.fill_null(False).sum()).item()), looked_at.height)
+
+
+NOTHING: Findings = one(0, 0)
+"""There is nothing to look at."""
