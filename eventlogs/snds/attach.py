@@ -6,8 +6,8 @@ Each source is a module of joins, filters and selections in the Narwhals subset 
 
 from __future__ import annotations
 
-from eventlogs.snds.beneficiaries import ILLNESSES
-from eventlogs.snds.dcir import CLAIMS
+from eventlogs.snds.beneficiaries import CERTIFICATES, ILLNESSES
+from eventlogs.snds.dcir import CLAIMS, SIMPLIFIED_CLAIMS
 from eventlogs.snds.external import VISITS
 from eventlogs.snds.had import HOME_CARE
 from eventlogs.snds.mco import STAYS
@@ -18,5 +18,5 @@ from eventlogs.snds.ssr import REHABILITATION
 
 HOSPITALS = (STAYS, DRUGS, VISITS, REHABILITATION, HOME_CARE, PSYCHIATRY, AMBULATORY_PSYCHIATRY)
 
-SOURCES: tuple[Source, ...] = (*HOSPITALS, ILLNESSES, CLAIMS)
+SOURCES: tuple[Source, ...] = (*HOSPITALS, ILLNESSES, CERTIFICATES, CLAIMS, SIMPLIFIED_CLAIMS)
 """In the order of reading: those that tell a diagnosis come before the claims."""

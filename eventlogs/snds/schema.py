@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
+from calendar import monthrange
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -13,6 +15,8 @@ from typing import Any, Literal
 import polars as pl
 
 Kind = Literal["text", "int", "number", "date"]
+
+KINDS: tuple[Kind, ...] = ("text", "int", "number", "date")
 
 DTYPES: dict[Kind, pl.DataType] = {
     "text": pl.String(),
@@ -31,7 +35,8 @@ DATE_FORMATS: tuple[tuple[str, str, int], ...] = (
 """Shapes in which SNDS exports write a date: pattern, format, characters read; the first that fits is taken."""
 
 DIAGNOSES = (
-    "DGN_PAL", "DGN_REL", "ASS_DGN", "MED_MTF_COD", "DGN_ASS", "DGN_COD", "MOR_PRP", "ETL_AFF", "FP_PEC",
+    "DGN_PAL", "DGN_REL", "ASS_DGN", "MED_MTF_COD", "DGN_ASS", "DGN_COD", "MOR_PRP", "ETL_AFF", "FP_PEC", "DCD_CIM_COD",
+    "ECD_CIM_COD",
 )  # fmt: skip
 """Columns where ``.0`` belongs to the code (C50.0); elsewhere a spreadsheet wrote a code as a decimal number."""
 
@@ -44,13 +49,39 @@ FLUX = ("FLX_DIS_DTD", "FLX_TRT_DTD")
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its family name, its source, and its columns."""
+    """One table of the schema.
+
+    Parameters
+    ----------
+    name : str
+        Family name.
+    source : str
+        Whose horizon it has (`horizons`).
+    required : bool
+        Whether an extract must have it.
+    mandatory : tuple of str
+        Columns that can't be missed.
+    columns : mapping of str to Kind
+        Columns that the readers use.
+    one_of : str
+        Name of a group of tables of which an extract must have exactly one; empty: none.
+    since, until : mapping of str to int
+        First and last year in which a column exists, where the schema says so.
+    """
 
     name: str
     source: str
     required: bool
     mandatory: tuple[str, ...]
     columns: Mapping[str, Kind]
+    one_of: str = ""
+    since: Mapping[str, int] = field(default_factory=dict)
+    until: Mapping[str, int] = field(default_factory=dict)
+
+    def expects(self, column: str, period: str) -> bool:
+        """Tell whether a column exists in a table of this period (``21``, ``21_03``, ``2021``; ``""``: any)."""
+        year = year_of(period)
+        return year is None or self.since.get(column, year) <= year <= self.until.get(column, year)
 
 
 @cache
@@ -64,7 +95,17 @@ def _documents() -> list[dict[str, Any]]:
 def tables() -> dict[str, Table]:
     """Return the known tables by family name (``ER_PRS_F``, ``T_MCOaaB``)."""
     return {
-        name: _table(name, entry) for document in _documents() for name, entry in document["tables"].items()
+        name: _table(name, entry, document.get("shared", {}))
+        for document in _documents()
+        for name, entry in document["tables"].items()
+    }
+
+
+def alternatives() -> dict[str, tuple[str, ...]]:
+    """Return the groups of tables of which an extract has exactly one."""
+    groups = sorted({table.one_of for table in tables().values() if table.one_of})
+    return {
+        group: tuple(name for name, table in tables().items() if table.one_of == group) for group in groups
     }
 
 
@@ -74,21 +115,48 @@ def aliases() -> dict[str, list[str]]:
     return {name: others for document in _documents() for name, others in document.get("aliases", {}).items()}
 
 
-def _table(name: str, entry: Mapping[str, list[str]]) -> Table:
-    kinds: tuple[Kind, ...] = ("text", "int", "number", "date")
+def _table(name: str, entry: Mapping[str, Any], shared: Mapping[str, Mapping[str, list[str]]]) -> Table:
+    key = shared.get(entry.get("key", ""), {})
+    written = (entry, key, shared.get(entry.get("shared", ""), {}))
     return Table(
         name=name,
         source=str(entry["source"]),
         required=bool(entry.get("required", False)),
-        mandatory=tuple(entry["mandatory"]),
-        columns={column: kind for kind in kinds for column in entry.get(kind, ())},
+        mandatory=(*entry["mandatory"], *(column for kind in KINDS for column in key.get(kind, ()))),
+        columns={column: kind for kind in KINDS for part in written for column in part.get(kind, ())},
+        one_of=str(entry.get("one_of", "")),
+        since=dict(entry.get("since", {})),
+        until=dict(entry.get("until", {})),
     )
 
 
 FAMILY = re.compile(r"^T_([A-Z]{3})(\d{2}|aa)(?:_(\d{2}|nn))?([A-Z][A-Z0-9]*)$", re.IGNORECASE)
 """Name of a table of the PMSI: field, year, months of a cumulative file, table."""
 
-ARCHIVE = re.compile(r"^(ER_[A-Z]{3}_F)_(20\d{2})$", re.IGNORECASE)
+ARCHIVE = re.compile(r"^((?:ER|NS)_[A-Z]{3}_F)_(20\d{2})$", re.IGNORECASE)
+
+LOOKS_LIKE_SNDS = re.compile(
+    r"^((ER|NS)_[A-Z]{3}_F(_20\d{2})?|(IR|KI|DA|BE)_[A-Z0-9]{3}_[RV]\w*|CT_\w+|T_(MCO|SSR|HAD|RIP|SUP)\w+)$",
+    re.IGNORECASE,
+)
+"""Names that SNDS tables have, those that the readers don't know among them."""
+
+FIRST_YEAR = 90
+"""Years on two digits from this on are of the twentieth century."""
+
+
+def year_of(period: str) -> int | None:
+    """Return the year of ``21``, ``21_03`` or ``2021``; None where the table carries none."""
+    year = period.partition("_")[0]
+    if not year:
+        return None
+    return int(year) if len(year) == 4 else int(year) + (1900 if int(year) >= FIRST_YEAR else 2000)
+
+
+def end_of(period: str) -> date:
+    """Return the last day of ``21`` (a year) or ``21_03`` (January to March, cumulative)."""
+    year, month = year_of(period) or date.max.year, int(period.partition("_")[2] or 12)
+    return date(year, month, monthrange(year, month)[1])
 
 
 def family(name: str) -> tuple[str, str] | None:

@@ -29,14 +29,14 @@ def read(folder: Path, work: Path, rules: ActivityRules) -> dict[str, pl.DataFra
     """Return the tables of an extract that K1 may ask for, by name."""
     extract = Extract.open(folder, work)
     extract.check()
-    pairs = identity.registry(extract)
-    links = identity.pair_to_person(pairs, identity.persons(pairs))
+    pairs = identity.registry(extract, rules.practice)
+    links = identity.link(pairs, identity.persons(pairs, rules.practice))
     found = {
         name: extract.scan(name, YEAR if YEAR in extract.years(name) else None).collect()
         for name in schema.tables()
     }
     found |= {f"codes.{name}": codes for name, codes in code_lists(rules, medicines()).items()}
-    return found | {"pairs": links, "pseudonyms": identity.pseudonym_to_person(links)}
+    return found | dict(links.tables())
 
 
 @pytest.fixture(scope="module")

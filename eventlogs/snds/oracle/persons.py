@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from eventlogs.activities import ActivityRules
 from eventlogs.snds.beneficiaries import ALD_KINDS
-from eventlogs.snds.mco import FICTITIOUS
+from eventlogs.snds.chaining import FICTITIOUS
 from eventlogs.snds.oracle.codes import begins, cohort_prefixes
 from eventlogs.snds.oracle.portal import Portal
 from eventlogs.snds.oracle.script import Section, Statement, indented, union
