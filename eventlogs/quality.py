@@ -180,11 +180,15 @@ class QualityComparison:
     persisting: tuple[Check, ...]
 
     def frame(self) -> pl.DataFrame:
-        """Return one row a failure: ``change`` (new, resolved, persisting), and the columns of `QualityReport.frame`."""
+        """Return one row a failure: ``change`` (new, resolved, persisting), and the columns of a report's frame."""
         parts = {"new": self.new, "resolved": self.resolved, "persisting": self.persisting}
         rows = [{"change": change} | check.to_dict() for change, checks in parts.items() for check in checks]
         names = ("change", *Check.__dataclass_fields__, "share", "passed", "state")
-        return pl.DataFrame(rows, infer_schema_length=None) if rows else pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+        return (
+            pl.DataFrame(rows, infer_schema_length=None)
+            if rows
+            else pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+        )
 
 
 def compare_quality(old: QualityReport, new: QualityReport) -> QualityComparison:

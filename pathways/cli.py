@@ -234,7 +234,9 @@ def _run_check(args: argparse.Namespace) -> None:
         parts = {"new": compared.new, "resolved": compared.resolved, "persisting": compared.persisting}
         changes = [(change, check) for change, checks in parts.items() for check in checks]
         console.print(_checks_table(f"{args.study} against {args.against}", changes, "change"))
-    console.print(f"{len(report.checks)} checks, {len(report.failed)} failed, in {args.study / 'quality.json'}")
+    console.print(
+        f"{len(report.checks)} checks, {len(report.failed)} failed, in {args.study / 'quality.json'}"
+    )
     if report.fatal:
         names = ", ".join(check.id for check in report.fatal)
         raise CheckFailed(f"{args.study} fails {names}; look at the source before using this study")
@@ -244,9 +246,10 @@ def _checks_table(title: str, rows: Sequence[tuple[str, Check]], first: str = ""
     table = Table(first, "", "check", "found", "allowed", title=title, box=None, title_justify="left")
     category = ""
     for change, check in rows:
-        if check.category != category and not first:
-            table.add_row("", "", f"[{check.category}]", "", "", style="bold")
-        category = check.category
+        section = "traps of the source" if check.id.startswith("trap.") else check.category
+        if section != category and not first:
+            table.add_row("", "", f"[{section}]", "", "", style="bold")
+        category = section
         words = f"{check.words} ({check.stratum})" if check.stratum else check.words
         table.add_row(change, STATES[check.state], words, _found(check), _allowed(check))
     return table

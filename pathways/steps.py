@@ -16,11 +16,11 @@ import polars as pl
 
 from eventlogs import meds, omop, table, xes
 from eventlogs.activities import ActivityRules
+from eventlogs.checks.evidence import Counted
 from eventlogs.engine import Progress, silent
 from eventlogs.errors import DefinitionError, DisclosureRefused, StudyError, did_you_mean
 from eventlogs.feeds import FEEDS, feed_of
 from eventlogs.log import EventLog
-from eventlogs.checks.evidence import Counted
 from eventlogs.quality import QualityComparison, QualityReport, check_log, compare_quality
 from pathways import definition
 from pathways.definition import Language, Pathway
@@ -277,12 +277,12 @@ def quality_of(study: Study) -> QualityReport:
         A table of the study is damaged.
     """
     pathway, manifest = study.pathway(), study.manifest
-    snds = (study.path / "origins").is_dir()
+    snds, traced = manifest["source"]["door"] == "snds", (study.path / "origins").is_dir()
     return check_log(
         study.log(),
         manifest["counts"],
         traps=_traps() if snds else (),
-        origins=study.origins().select("patient_id", "rank").collect() if snds else None,
+        origins=study.origins().select("patient_id", "rank").collect() if traced else None,
         absent=manifest["absent"] if snds else None,
         activities=None if pathway is None or not pathway.activities else tuple(pathway.activities),
     )

@@ -11,7 +11,13 @@ from eventlogs.checks.evidence import Counted, Evidence, Findings, Rule
 CHECKS: tuple[Rule, ...] = (*conformance.RULES, *completeness.RULES, *plausibility.RULES)
 """All checks of a log; beside them there is one for each trap that the build counted."""
 
-UNITS = {"lines": "lines_read", "stays": "stays_read", "events": "events", "patients": "persons", "rows": "rows_attached"}
+UNITS = {
+    "lines": "lines_read",
+    "stays": "stays_read",
+    "events": "events",
+    "patients": "persons",
+    "rows": "rows_attached",
+}
 """Which count of the build a trap's count is a share of, by unit."""
 
 
@@ -22,7 +28,15 @@ def of_trap(trap: Counted) -> Rule:
         return trap_count(evidence, trap)
 
     return Rule(
-        f"trap.{trap.id}", "conformance", "computational", "information", trap.unit, None, trap.words, find, trap.source
+        f"trap.{trap.id}",
+        "conformance",
+        "computational",
+        "information",
+        trap.unit,
+        None,
+        trap.words,
+        find,
+        trap.source,
     )
 
 

@@ -10,8 +10,8 @@ from eventlogs.checks.evidence import NOTHING, Evidence, Findings, Rule, one, sh
 from eventlogs.feeds import family_of
 from eventlogs.strata import is_overseas
 
-EDGE_MONTHS, USUAL_MONTHS, LEAST_MONTHS = 3, 12, 6
-"""The last months before a horizon are held against the median of those before, of which there must be enough."""
+EDGE_MONTHS = 3
+"""The last months before a horizon are held against those before."""
 
 LEAST_EVENTS = 20
 """A month with fewer events usually is too small to judge."""
@@ -67,17 +67,26 @@ def right_edge(e: Evidence) -> Findings:
 
 
 def feed_lag(e: Evidence) -> Findings:
-    """Look, by source, for months just before the horizon with less than half of the usual volume."""
-    back = pl.int_range(pl.len(), 0, -1).over("stratum")
-    months = e.months.with_columns(back=back)
-    before = months.filter(pl.col("back").is_between(EDGE_MONTHS + 1, EDGE_MONTHS + USUAL_MONTHS), ~pl.col("covid"))
-    usual = (
-        before.group_by("stratum")
-        .agg(usual=pl.col("n").median(), months=pl.len())
-        .filter(pl.col("months") >= LEAST_MONTHS, pl.col("usual") >= LEAST_EVENTS)
+    """Look, by source, for months just before the horizon with less than half of the expected volume.
+
+    A cohort that takes in nobody any more has fewer events by itself. So the expected volume of a month is that of
+    patients as long after their index in earlier months (or the longest before, where nobody was so far).
+    """
+    recent = pl.col("month") > pl.col("month").max().over("stratum").dt.offset_by(f"-{EDGE_MONTHS}mo")
+    cells = e.follow_up.with_columns(recent=recent).sort("months_since_index")
+    rates = (
+        cells.filter(~pl.col("recent"), ~pl.col("covid"))
+        .group_by("stratum", "months_since_index")
+        .agg(rate=pl.col("n").sum() / pl.col("patients").sum())
+        .sort("months_since_index")
     )
-    last = months.filter(pl.col("back") <= EDGE_MONTHS).join(usual, on="stratum")
-    return by_stratum(last, pl.col("n") < LOW * pl.col("usual"))
+    expected = (
+        cells.filter("recent")
+        .join_asof(rates, on="months_since_index", by="stratum", check_sortedness=False)
+        .group_by("stratum", "month")
+        .agg(pl.col("n").sum(), usual=(pl.col("rate") * pl.col("patients")).sum())
+    )
+    return by_stratum(expected.filter(pl.col("usual") >= LEAST_EVENTS), pl.col("n") < LOW * pl.col("usual"))
 
 
 def month_empty(e: Evidence) -> Findings:
@@ -128,7 +137,8 @@ RULES = (
     Rule("right_edge", "completeness", "completeness", "warning", "events", 0.05,
          "events later than the earliest horizon of the sources", right_edge),
     Rule("feed_lag", "completeness", "completeness", "warning", "months", 0.0,
-         "of the last three months before the horizon, those with less than half of the usual volume", feed_lag),
+         "of the last three months before the horizon, those with less than half of the volume expected so long after "
+         "the index", feed_lag),
     Rule("month_empty", "completeness", "completeness", "warning", "months", 0.0,
          "months without any event of a source that usually has 20 or more", month_empty),
     Rule("source_silent", "completeness", "completeness", "warning", "sources", 0.0,

@@ -67,7 +67,9 @@ def facility_form(e: Evidence) -> Findings:
 
 
 def facility_two_forms(e: Evidence) -> Findings:
-    forms = _snds_facilities(e).group_by(pl.col("facility").str.head(8)).agg(forms=pl.col("facility").n_unique())
+    forms = (
+        _snds_facilities(e).group_by(pl.col("facility").str.head(8)).agg(forms=pl.col("facility").n_unique())
+    )
     return share_of(forms, pl.col("forms") > 1)
 
 

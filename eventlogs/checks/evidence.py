@@ -91,31 +91,57 @@ class Evidence:
 
     @cached_property
     def months(self) -> pl.DataFrame:
-        """Events of each whole month before the horizon: ``stratum``, ``month``, ``n``, ``covid``, in order, zeros too."""
-        return _whole_months(self._observed(), ["stratum"])
+        """Events of each whole month before the horizon: ``stratum``, ``month``, ``n``, ``covid``; zeros too."""
+        return _whole_months(self._observed, ["stratum"], pl.len())
 
     @cached_property
     def facility_months(self) -> pl.DataFrame:
-        """As `months`, of each ``facility``."""
-        return _whole_months(self._observed().drop_nulls("facility"), ["stratum", "facility"])
+        """As `months`, of each ``facility``; ``n`` are patients, whose number sessions do not inflate."""
+        seen = self._observed.drop_nulls("facility")
+        return _whole_months(seen, ["stratum", "facility"], pl.col("patient_id").n_unique())
 
+    @cached_property
+    def follow_up(self) -> pl.DataFrame:
+        """Events by source, month of index and month: ``stratum``, ``month``, ``covid``, ``months_since_index``,
+        ``patients`` (of that index month), ``n``; zeros too."""
+        first = self.events.group_by("patient_id").agg(first=pl.col("start").min())
+        index = self.patients.join(first, on="patient_id").select(
+            "patient_id", index=pl.coalesce("index_date", "first").cast(pl.Date).dt.month_start()
+        )
+        cohorts = index.group_by("index").agg(patients=pl.len())
+        counted = (
+            self._observed.join(index, on="patient_id")
+            .group_by("stratum", "index", month=pl.col("start").dt.month_start())
+            .agg(n=pl.len())
+        )
+        cells = self.months.drop("n").join(cohorts, how="cross")
+        return cells.join(counted, on=["stratum", "index", "month"], how="left").with_columns(
+            pl.col("n").fill_null(0), months_since_index=_number_of("month") - _number_of("index")
+        )
+
+    @cached_property
     def _observed(self) -> pl.DataFrame:
         whole = self.edges.filter(pl.col("stratum") == WHOLE)["until"].min()
-        joined = self.events.select("facility", "start", stratum=_stratum()).join(self.edges, on="stratum", how="left")
+        told = self.events.select("patient_id", "facility", "start", stratum=_stratum())
+        joined = told.join(self.edges, on="stratum", how="left")
         until = pl.coalesce("until", pl.lit(whole, pl.Datetime("us")), pl.col("start").max())
-        return joined.select("stratum", "facility", pl.col("start").cast(pl.Date), until=until.cast(pl.Date))
+        return joined.with_columns(pl.col("start").cast(pl.Date), until=until.cast(pl.Date))
+
+
+def _number_of(month: str) -> pl.Expr:
+    return pl.col(month).dt.year() * 12 + pl.col(month).dt.month()
 
 
 def _stratum() -> pl.Expr:
     return pl.coalesce(family_of(), "source", pl.lit(WHOLE))
 
 
-def _whole_months(events: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+def _whole_months(events: pl.DataFrame, key: list[str], number: pl.Expr) -> pl.DataFrame:
     month = pl.col("start").dt.month_start()
     counted = (
         events.filter(month.dt.month_end() <= pl.col("until"))
         .group_by(*key, month=month)
-        .agg(n=pl.len(), until=pl.col("until").first())
+        .agg(n=number, until=pl.col("until").first())
     )
     last = pl.col("until").max().dt.offset_by("1d").dt.month_start().dt.offset_by("-1mo")
     spans = counted.group_by(key).agg(first=pl.col("month").min(), last=last)

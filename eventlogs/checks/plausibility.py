@@ -124,11 +124,16 @@ def late_knowledge(e: Evidence) -> Findings:
 
 
 def _against_neighbours(months: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Keep the months that can be judged, each with the median ``usual`` of its neighbours; COVID months say nothing."""
-    seen = pl.when(~pl.col("covid")).then("n")
+    """Keep the months that can be judged, with the median ``usual`` of their neighbours other than COVID months."""
+    seen, place, reach = (
+        pl.when(~pl.col("covid")).then("n"),
+        pl.int_range(pl.len()).over(key),
+        max(NEIGHBOURS),
+    )
     beside = pl.concat_list(seen.shift(step).over(key) for step in NEIGHBOURS).list.drop_nulls()
-    judged = months.with_columns(usual=beside.list.median(), beside=beside.list.len())
-    return judged.filter(pl.col("beside") >= len(NEIGHBOURS) // 2, pl.col("usual") >= LEAST_EVENTS)
+    inside = place.is_between(reach, pl.len().over(key).cast(pl.Int64) - reach - 1)
+    judged = months.with_columns(usual=beside.list.median(), beside=beside.list.len(), inside=inside)
+    return judged.filter("inside", pl.col("beside") >= reach, pl.col("usual") >= LEAST_EVENTS)
 
 
 BREAKS = ~(pl.col("n") / pl.col("usual")).is_between(LOW, HIGH)
@@ -187,9 +192,10 @@ RULES = (
          "claims known more than 27 months after the care", late_knowledge,
          "late fluxes come within 27 months at most (SNDS documentation)"),
     Rule("facility_break", "plausibility", "temporal", "warning", "months of facilities", 0.05,
-         "months of a facility under half or over twice the median of the three months before and after", facility_break),
+         "months in which a facility saw under half or over twice the patients of the months beside it (median)",
+         facility_break),
     Rule("volume_break", "plausibility", "temporal", "warning", "months", 0.05,
-         "months of a source under half or over twice the median of the three months before and after", volume_break),
+         "months of a source with under half or over twice the events of the months beside it (median)", volume_break),
     Rule("covid_break", "plausibility", "temporal", "information", "months of facilities", None,
          "such months of March to May 2020: marked apart, since care did fall", covid_break,
          "Vincelet 2021 (PMC8429352); DREES"),
