@@ -261,8 +261,12 @@ class EventLog:
 
     @property
     def observed_until(self) -> datetime | None:
-        """Earliest horizon over all sources, for every patient: after it silence can't be read."""
-        value = self.horizons.filter(pl.col("patient_id").is_null())["observed_until"].min()
+        """Earliest horizon over the sources of care, for every patient: after it silence can't be read.
+
+        The causes of death come two years late and tell no care; the death itself comes with the beneficiaries.
+        """
+        of_care = pl.col("patient_id").is_null() & pl.col("source").ne_missing("causes")
+        value = self.horizons.filter(of_care)["observed_until"].min()
         return value if isinstance(value, datetime) else None
 
     def as_of(self, day: date | datetime, feed: Feed | None = None) -> EventLog:

@@ -62,7 +62,7 @@ def coarse_date(e: Evidence) -> Findings:
 
 
 def right_edge(e: Evidence) -> Findings:
-    until = e.edges["until"].min()
+    until = e.log.observed_until
     return NOTHING if until is None else share_of(e.events, pl.col("start") > until)
 
 
