@@ -263,7 +263,7 @@ STATES = {"fatal": "FATAL", "warning": "warning", "note": "note", "ok": "ok", "c
 
 def _found(check: Check) -> str:
     if not check.out_of:
-        return f"{check.found:,} {check.unit}" if check.found else "none to look at"
+        return f"{check.found:,} {check.unit}" if check.threshold is None else "none to look at"
     return f"{check.found:,} of {check.out_of:,} {check.unit} ({check.share:.2%})"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
@@ -58,6 +58,9 @@ from pathways.study import (
     write_json,
     write_released,
 )
+
+if TYPE_CHECKING:
+    from eventlogs.snds.traps import Trap
 
 Door = Literal["snds", "omop", "meds", "xes", "table"]
 
@@ -303,7 +306,18 @@ def quality_of(study: Study) -> QualityReport:
 def _traps() -> list[Counted]:
     from eventlogs.snds.traps import TRAPS
 
-    return [Counted(trap.id, trap.words, trap.unit, trap.source) for trap in TRAPS.values()]
+    return [Counted(trap.id, trap.words, trap.unit, trap.source, _among(trap)) for trap in TRAPS.values()]
+
+
+_AMONG = {"lines": "lines_read", "stays": "chained", "events": "events", "patients": "persons"}
+"""Count of the build that a trap's count is a share of, by unit; rows, diagnoses and codes are of several kinds."""
+
+_OF_THE_COHORT = ("ald_is_no_diagnosis", "without_ald", "death_sources", "deprivation_overseas")
+"""Traps counted among the patients of the cohort; those of other patients' traps are all persons read."""
+
+
+def _among(trap: Trap) -> str:
+    return "patients" if trap.id in _OF_THE_COHORT else _AMONG.get(trap.unit, "")
 
 
 def compare(study: str | Path, against: str | Path) -> QualityComparison:

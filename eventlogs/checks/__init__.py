@@ -11,15 +11,6 @@ from eventlogs.checks.evidence import Counted, Evidence, Findings, Rule
 CHECKS: tuple[Rule, ...] = (*conformance.RULES, *completeness.RULES, *plausibility.RULES)
 """All checks of a log; beside them there is one for each trap that the build counted."""
 
-UNITS = {
-    "lines": "lines_read",
-    "stays": "stays_read",
-    "events": "events",
-    "patients": "persons",
-    "rows": "rows_attached",
-}
-"""Which count of the build a trap's count is a share of, by unit."""
-
 
 def of_trap(trap: Counted) -> Rule:
     """Return the check that reports how much a trap touched: counted, never failed."""
@@ -45,5 +36,4 @@ def trap_count(evidence: Evidence, trap: Counted) -> Findings:
     found = evidence.counts.get(f"trap.{trap.id}")
     if found is None:
         return {}
-    whole = evidence.counts.get(UNITS.get(trap.unit, ""), 0)
-    return {"": (found, whole if whole >= found else 0)}
+    return {"": (found, evidence.total(trap.among) if trap.among else 0)}

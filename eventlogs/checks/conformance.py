@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import polars as pl
 
 from eventlogs.activities import CODE_SHAPES
@@ -117,22 +115,13 @@ def withdrawn_order(e: Evidence) -> Findings:
 
 
 def chaining_error(e: Evidence) -> Findings:
-    """Return stays with a chaining error by year of the table, where the build counted years; else of all."""
-    return _by_year(e, "trap.chaining_error") or _of_stays(e, "chaining_error")
-
-
-def _by_year(e: Evidence, name: str) -> Findings:
-    years = sorted(match[1] for key in e.counts if (match := re.fullmatch(r"stays_read\.(\d{4})", key)))
-    return {year: (e.counts.get(f"{name}.{year}", 0), e.counts[f"stays_read.{year}"]) for year in years}
+    """Return the stays with a chaining error by year of the tables."""
+    read = {key.partition(".")[2]: number for key, number in e.counts.items() if key.startswith("chained.")}
+    return {year: (e.counts.get(f"chaining_error.{year}", 0), read[year]) for year in sorted(read)} or NOTHING
 
 
 def grouping_error(e: Evidence) -> Findings:
-    return _of_stays(e, "grouping_error")
-
-
-def _of_stays(e: Evidence, reason: str) -> Findings:
-    found = e.counts.get(f"trap.{reason}", e.counts.get(f"stays_{reason}", 0))
-    return one(found, e.counts.get("stays_read", 0))
+    return one(e.counts.get("trap.grouping_error", 0), e.total("chained"))
 
 
 def row_without_date(e: Evidence) -> Findings:
@@ -182,7 +171,7 @@ RULES = (
          "stays with a chaining error (return code, number that stands for nobody)", chaining_error,
          "MCO: 8.05 % in 2006, 1.40 % in 2017 (SNDS documentation)"),
     Rule("grouping_error", "conformance", "computational", "warning", "stays", 0.02,
-         "stays grouped in error (GHM 90)", grouping_error),
+         "stays, and weeks of rehabilitation, grouped in error (GHM 90)", grouping_error),
     Rule("row_without_date", "conformance", "computational", "warning", "rows", 0.01,
          "attached rows without any date, which can be no event", row_without_date),
     Rule("source_absent", "conformance", "computational", "information", "tables and columns", None,

@@ -30,12 +30,27 @@ WHOLE = "all"
 
 @dataclass(frozen=True)
 class Counted:
-    """A count that the build left and that is worth a line: what it is and in which unit."""
+    """A count that the build left and that is worth a line.
+
+    Parameters
+    ----------
+    id : str
+        The count is ``trap.<id>``.
+    words : str
+        What was counted.
+    unit : str
+        In which unit.
+    source : str
+        Where the rule comes from.
+    among : str
+        Name of the count that it is a share of, or of counts by year (``chained`` of ``chained.2021``); empty: of none.
+    """
 
     id: str
     words: str
     unit: str
     source: str
+    among: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,10 @@ class Evidence:
     def patients(self) -> pl.DataFrame:
         """Patients of the log."""
         return self.log.patients
+
+    def total(self, name: str) -> int:
+        """Return a count of the build, or the sum of its counts by year."""
+        return sum(number for key, number in self.counts.items() if key == name or key.startswith(f"{name}."))
 
     @cached_property
     def dated(self) -> pl.DataFrame:
