@@ -71,11 +71,9 @@ def test_every_event_lists_its_rows(extract: Path, tmp_path: Path) -> None:
     assert origins.join(events, on=key, how="anti").is_empty()
     assert origins.select(key).equals(origins.select(key).sort(key))
     assert origins.select("source", "key", "code").null_count().row(0)[:2] == (0, 0)
-    told_there = origins.join(
-        events.select(*key, "source", "code"), on=[*key, "source", "code"], nulls_equal=True
-    )
-    assert told_there.select(key).unique().height == events.height, (
-        "each event is told by a row of its own source"
+    coded = events.filter(pl.col("code").is_not_null()).select(*key, "source", "code")
+    assert coded.join(origins, on=[*key, "source", "code"], how="anti").is_empty(), (
+        "told by a row of its source"
     )
     some = events.sample(50, seed=1)
     chosen = study.origins_of(some)

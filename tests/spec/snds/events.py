@@ -329,16 +329,16 @@ A-1 | mammography | 2020-06-01""",
     ),
     Rule(
         "abroad",
-        "Who has claims as a resident abroad (département 99) and none as one of France after that leaves on the first of "
+        "Who has claims as a resident abroad (BEN_RES_DPT 991 or 992) and none as one of France after that leaves on the first of "
         "them; who comes back does not.",
         "SNDS documentation (localisation géographique); the rule of exit is this package's",
         {
             "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | BEN_RES_DPT
 1 | gone | 2021-03-02 | 075
-2 | gone | 2021-09-01 | 099
-3 | gone | 2021-10-01 | 099
+2 | gone | 2021-09-01 | 992
+3 | gone | 2021-10-01 | 992
 4 | back | 2021-03-02 | 075
-5 | back | 2021-09-01 | 099
+5 | back | 2021-09-01 | 992
 6 | back | 2021-10-01 | 075""",
             "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n4 | QEHJ001",
         },
