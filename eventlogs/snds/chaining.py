@@ -258,7 +258,8 @@ def diagnosed(
 def of_disease(column: str, prefixes: Iterable[str]) -> nw.Expr:
     """Whether a diagnosis begins with one of these prefixes; an empty one does not."""
     found = [cleaned(column).str.starts_with(prefix).fill_null(False) for prefix in prefixes]
-    return nw.any_horizontal(*found, ignore_nulls=False) if found else nw.lit(False)
+    never = nw.col(column).is_null() & ~nw.col(column).is_null()
+    return nw.any_horizontal(never, *found, ignore_nulls=False)
 
 
 def deaths(died: nw.LazyFrame[Any], source: str) -> nw.LazyFrame[Any]:
