@@ -624,7 +624,7 @@ A-1 | targeted_therapy | 2021-04-12 | 2""",
         """A-1 | breast_biopsy | 2021-03-03 | T_MCOaaFMSTC | day
 A-1 | mammography | 2021-06-01 | T_MCOaaFMSTC | month
 A-1 | oncology_consultation | 2021-03-01 | T_MCOaaFCSTC | day
-A-1 | tumour_marker_test | 2021-03-01 | T_MCOaaFLSTC | day""",
+A-1 | tumour_marker | 2021-03-01 | T_MCOaaFLSTC | day""",
         ("patient_id", "activity", "start", "source", "date_precision"),
     ),
     Rule(
