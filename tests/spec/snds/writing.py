@@ -36,6 +36,7 @@ class Rule:
     """One rule: its name, its words, its source, tables in, events out (``patient | activity | day …``).
 
     ``traps`` are the ids of the traps that it tests; ``practice`` sets switches (a rule may be there once a position);
+    ``cohort`` sets cohort rules (`eventlogs.activities.CohortRules`);
     ``counts`` are counts that the build must report (``trap.<id>`` among them); ``pathway`` is the definition.
     """
 
@@ -47,6 +48,7 @@ class Rule:
     columns: tuple[str, ...] = field(default=("patient_id", "activity", "start"))
     traps: tuple[str, ...] = ()
     practice: Mapping[str, Any] = field(default_factory=dict)
+    cohort: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     pathway: str = "breast_cancer"
 
