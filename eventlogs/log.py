@@ -60,6 +60,11 @@ abroad), told since ``exit_known_from``; ``vital_status_known``: false where the
 HORIZON_COLUMNS: dict[str, Any] = {"patient_id": pl.String, "source": pl.String, "observed_until": TIME}
 """Canonical columns of the horizons; a null ``patient_id`` means every patient."""
 
+SIDE_SOURCES = ("ssr", "had", "rip", "causes", "beneficiaries")
+"""Sources that are later, or shorter, than those in which the steps of a pathway are expected (claims and acute stays):
+rehabilitation, home hospitalisation, psychiatry, causes of death, referentials. What they tell counts; that they end
+early shortens nobody's follow-up."""
+
 ORIGIN_COLUMNS: dict[str, Any] = {
     "patient_id": pl.String,
     "rank": pl.UInt32,
@@ -261,12 +266,15 @@ class EventLog:
 
     @property
     def observed_until(self) -> datetime | None:
-        """Earliest horizon over the sources of care, for every patient: after it silence can't be read.
+        """Earliest horizon, for every patient, of the sources where care is expected: after it silence can't be read.
 
-        The causes of death come two years late and tell no care; the death itself comes with the beneficiaries.
+        `SIDE_SOURCES` are left out: causes of death come two years late and tell no care, and a late certificate or
+        rehabilitation year must not shorten the follow-up of claims and acute stays.
         """
-        of_care = pl.col("patient_id").is_null() & pl.col("source").ne_missing("causes")
-        value = self.horizons.filter(of_care)["observed_until"].min()
+        expected = pl.col("patient_id").is_null() & pl.col("source").is_in(SIDE_SOURCES).not_().fill_null(
+            True
+        )
+        value = self.horizons.filter(expected)["observed_until"].min()
         return value if isinstance(value, datetime) else None
 
     def as_of(self, day: date | datetime, feed: Feed | None = None) -> EventLog:

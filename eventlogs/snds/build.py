@@ -45,7 +45,8 @@ class Report:
     """What a build did: rows in and out with the reason of each drop, and what was absent, unknown or not read.
 
     ``unknown_tables`` look like SNDS tables and are not used; ``unread_columns`` counts, table by table, the columns
-    that are there and not used; ``superseded_tables`` are cumulative files that a fuller one replaces.
+    that are there and not used; ``unreadable_values`` counts, column by column, what was read as empty;
+    ``superseded_tables`` are cumulative files that a fuller one replaces.
     """
 
     counts: Mapping[str, int]
@@ -55,6 +56,7 @@ class Report:
     cutoff: Mapping[str, date]
     unknown_tables: tuple[str, ...] = ()
     unread_columns: Mapping[str, int] = field(default_factory=dict)
+    unreadable_values: Mapping[str, int] = field(default_factory=dict)
     superseded_tables: tuple[str, ...] = ()
 
 
@@ -83,7 +85,7 @@ def build(folder: Path, rules: ActivityRules, out: Path, work: Path, progress: P
         Something is missing or can't be read; one sentence.
     """
     extract = Extract.open(folder, work)
-    absent = extract.check()
+    found = extract.check()
     pairs = identity.registry(extract, rules.practice)
     gathered = identity.persons(pairs, rules.practice)
     links = identity.link(pairs, gathered)
@@ -96,12 +98,13 @@ def build(folder: Path, rules: ActivityRules, out: Path, work: Path, progress: P
     pl.concat([observed, own_horizons(patients)]).write_parquet(out / "horizons.parquet")
     return Report(
         counts={**counts, **identity.counts(people), "trap.freshness": extract.superseded_rows()},
-        absent_columns=tuple(absent),
+        absent_columns=found.absent,
         absent_tables=tuple(name for name in attach_tables() if not extract.has(name)),
         synthetic=extract.synthetic,
         cutoff={row["source"]: row["observed_until"].date() for row in observed.to_dicts()},
         unknown_tables=extract.unknown,
         unread_columns=extract.unread_columns(),
+        unreadable_values=found.unreadable,
         superseded_tables=tuple(sorted(f"{name} {period}" for name, period in extract.superseded)),
     )
 
@@ -155,7 +158,7 @@ class _Build:
         elif name.startswith(("ER_", "NS_")):
             frame = self.extract.scan(name) if months is None else self._of_months(name, months)
         else:
-            frame = self.extract.scan(name, year if year in self.extract.years(name) else None)
+            frame = self.extract.scan(name, year)
         return nw.from_native(frame)
 
     def _of_months(self, name: str, months: list[date | None]) -> pl.LazyFrame:

@@ -71,7 +71,7 @@ def write(rule: Rule, folder: Path, defaults_of: Mapping[str, Mapping[str, str]]
     }
     for name in ("IR_BEN_R", "IR_IMB_R"):
         given.setdefault(name, pl.DataFrame({"BEN_NIR_PSA": sorted(persons - {""})}))
-    for name in ("ER_PRS_F", "T_MCO21B", "T_MCO21C"):
+    for name in (*([] if "NS_PRS_F" in given else ["ER_PRS_F"]), "T_MCO21B", "T_MCO21C"):
         given.setdefault(name, pl.DataFrame([BYSTANDER[name]]))
     if "BEN_IDT_ANO" not in given["IR_BEN_R"].columns:
         given["IR_BEN_R"] = given["IR_BEN_R"].with_columns(BEN_IDT_ANO=pl.col("BEN_NIR_PSA") + "-1")
