@@ -105,8 +105,9 @@ QUALITY_HEAD = """# Quality checks
 
 Rendered from the code, so it can't differ from what `pathways check` does. Checks are sorted by the categories of
 Kahn's framework for data quality. **Thresholds are operational defaults of this package, not official ones**, unless
-the last column says where one comes from; a share above it fails. A *fatal* failure ends `pathways check` with code 4; a
-*warning* asks to look at the source; *information* asks to know it. What has no threshold is counted and never fails.
+the last column says where one comes from; a share above it fails. A *fatal* failure ends `pathways check` with code
+4; a *warning* asks to look at the source; *information* asks to know it. What has no threshold
+is counted and never fails.
 
 A build from SNDS tables also counts what each trap touched, whatever the switch; `pathways check` prints these counts
 last ([the traps and their rules](snds-rules.md)).
