@@ -50,10 +50,10 @@ With R (ROracle):
   table <- dbGetQuery(connection, "SELECT * FROM {space}.{prefix}ER_PRS_F")
   write.csv2(table, "extract/ER_PRS_F.csv", row.names = FALSE, na = "")
 
-Beside the tables, a file extract.toml says until when care is complete:
+Beside the tables, a file extract.toml names the extraction and says until when care is complete:
+  extraction = "{id} {first}-{last}"
   [cutoff]
-  dcir = {cutoff}
-  pmsi = {cutoff}
+  all = {cutoff}
 
 Then: pathways build extract -o study --pathway {id}
 
@@ -162,6 +162,8 @@ def _footer(pathway: Pathway, portal: Portal, script: Script) -> str:
         exports="\n".join(f"  {table} -> {name}.csv" for table, name in script.results),
         drops="\n".join(f"  DROP TABLE {table} PURGE;" for table in made),
         cutoff=date(portal.last_year, 12, 31),
+        first=portal.first_year,
+        last=portal.last_year,
         id=pathway.id,
         space=portal.space,
         prefix=portal.prefix,
