@@ -14,21 +14,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import polars as pl
 
 from eventlogs.errors import InputError, did_you_mean
 
+from .cancers import CANCERS
 from .extract import Chunk, build_chunk, land_stream
 from .network import NetworkLog, network_log
 from .parameters import Calendar
 from .people import Land, draw_land, hotspot_candidates, population
+from .scene import Cancer
 from .write import FileFormat, GrowingFiles, TableFolder, replacing
 
 __all__ = ["CANCERS", "synthesise", "synthesise_network"]
 
-CANCERS = ("breast",)
 Progress = Callable[[int, int], None]
 EXTRACT_TOML = """synthetic = true
 seed = {seed}
@@ -66,7 +67,7 @@ def synthesise(
     out : Path
         Folder to create. An earlier synthetic extract there is replaced, once the new one is complete.
     patients : int
-        Patients with breast cancer; one in ten more beneficiaries have none (with `quirks`).
+        Patients with the cancer; one in ten more beneficiaries have none (with `quirks`).
     seed : int
         0 or more.
     cancer : str
@@ -89,7 +90,7 @@ def synthesise(
     """
     out = Path(out)
     _check(patients, seed, chunk_patients)
-    _check_choice("cancer", cancer, CANCERS)
+    _check_choice("cancer", cancer, tuple(CANCERS))
     _check_choice("file_format", file_format, get_args(FileFormat))
     _check_choice("quirks", quirks, ("all", "none"))
     land = _land(seed, hotspots)
@@ -97,7 +98,7 @@ def synthesise(
     with replacing(out) as folder, GrowingFiles(folder / "truth") as truth:
         tables = TableFolder(folder, file_format, many_chunks=len(chunks) > 1)
         for chunk in chunks:
-            _write_chunk(chunk, land, tables, truth)
+            _write_chunk(chunk, land, CANCERS[cancer], tables, truth)
             if progress is not None:
                 progress(chunk.start + chunk.patients, patients)
         truth.write("hotspots", land.territories.select("territory", "hotspot"))
@@ -153,8 +154,10 @@ def _write_network(log: NetworkLog, folder: Path, truth: GrowingFiles) -> None:
         truth.write(name, table)
 
 
-def _write_chunk(chunk: Chunk, land: Land, tables: TableFolder, truth: GrowingFiles) -> None:
-    snds, planted = build_chunk(chunk, land, Calendar())
+def _write_chunk(
+    chunk: Chunk, land: Land, cancer: Cancer[Any], tables: TableFolder, truth: GrowingFiles
+) -> None:
+    snds, planted = build_chunk(chunk, land, Calendar(), cancer)
     for name, table in snds.items():
         tables.write(name, table, chunk.number)
     for name, table in planted.items():

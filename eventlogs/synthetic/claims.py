@@ -155,7 +155,7 @@ def _acts(events: pl.DataFrame) -> pl.DataFrame:
     acts = events.filter(pl.col("hospital_act") & pl.col("stay").is_not_null()).select(
         "stay", "code", delay=pl.col("day") - pl.col("entry"), activity_code=pl.lit("1")
     )
-    surgery = pl.col("code").str.starts_with("QEFA")
+    surgery = pl.col("code").str.slice(2, 2) == "FA"
     return pl.concat([acts, acts.filter(surgery).with_columns(activity_code=pl.lit("4"))])
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,12 +12,12 @@ from . import parameters as p
 from . import truth
 from .bystanders import KIND_SHARES, KINDS, bystander_events
 from .claims import Claims, claims_of
-from .course import draw_mechanisms, draw_milestones, draw_profile
-from .endocrine import draw_refills
-from .events import Scene, true_events
+from .course import Course
+from .events import true_events
 from .illness import long_term_illness
 from .people import Ints, Land, draw_people
 from .quirks import CLAIM_QUIRKS, PEOPLE_QUIRKS, unrecorded_death
+from .scene import Cancer, Scene
 from .tables import snds_tables
 
 STREAMS = ("people", "course", "events", "bystanders", "claims", "quirks", "illness")
@@ -44,7 +45,7 @@ class Drawn:
     """Patients with their course and true events."""
 
     people: pl.DataFrame
-    course: truth.Course
+    course: Course
     events: pl.DataFrame
 
 
@@ -53,30 +54,16 @@ def land_stream(seed: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2**31,)))
 
 
-def draw_patients(chunk: Chunk, land: Land, calendar: p.Calendar) -> Drawn:
+def draw_patients(chunk: Chunk, land: Land, calendar: p.Calendar, cancer: Cancer[Any]) -> Drawn:
     """Draw the patients of a chunk, their course and what happens to them."""
     people = draw_people(
-        chunk.stream("people"), land, calendar, chunk.patients, first_number=2 * chunk.start, seed=chunk.seed,
-        kind="breast",
+        chunk.stream("people"), land, calendar, chunk.patients, population=cancer.population,
+        first_number=2 * chunk.start, seed=chunk.seed, kind="patient",
     )  # fmt: skip
-    course = _draw_course(chunk.stream("course"), people, land, calendar)
-    scene = Scene(
-        chunk.stream("events"), people, course.profile, course.dates, course.refills, course.refill_rows,
-        course.refill_boxes,
-    )  # fmt: skip
-    return Drawn(_with_last_days(people, course.dates.death, calendar), course, true_events(scene))
-
-
-def _draw_course(
-    rng: np.random.Generator, people: pl.DataFrame, land: Land, calendar: p.Calendar
-) -> truth.Course:
-    profile = draw_profile(rng, people, land.territories["share"].to_numpy(), land.hotspot_share)
-    mechanisms = draw_mechanisms(profile)
-    dates = draw_milestones(rng, people, profile, mechanisms, calendar)
-    rows = np.flatnonzero(dates.endocrine_start < p.NEVER)
-    boxes = np.where(rng.random(rows.size) < p.QUARTERLY_SUPPLY_SHARE, 3, 1)
-    refills = draw_refills(rng, dates.endocrine_start[rows], mechanisms.monthly_hazard[rows], boxes)
-    return truth.Course(profile, mechanisms, dates, refills, rows, boxes)
+    course = cancer.draw(chunk.stream("course"), people, land, calendar)
+    scene = Scene(chunk.stream("events"), people, cancer, course)
+    known = people.with_columns(site=course.site)
+    return Drawn(_with_last_days(known, course.dates.death, calendar), course, true_events(scene))
 
 
 def _with_last_days(people: pl.DataFrame, death: Ints, calendar: p.Calendar) -> pl.DataFrame:
@@ -92,7 +79,7 @@ def _with_last_days(people: pl.DataFrame, death: Ints, calendar: p.Calendar) -> 
     )
 
 
-def _draw_bystanders(chunk: Chunk, land: Land, calendar: p.Calendar) -> pl.DataFrame:
+def _draw_bystanders(chunk: Chunk, land: Land, calendar: p.Calendar, cancer: Cancer[Any]) -> pl.DataFrame:
     rng = chunk.stream("bystanders")
     size = round(chunk.patients * p.BYSTANDER_SHARE) if chunk.quirks else 0
     drawn = draw_people(
@@ -100,25 +87,31 @@ def _draw_bystanders(chunk: Chunk, land: Land, calendar: p.Calendar) -> pl.DataF
         land,
         calendar,
         size,
+        population=cancer.population,
         first_number=2 * chunk.start + chunk.patients,
         seed=chunk.seed,
         kind="benign",
     )
     kinds = pl.Series(KINDS)[rng.choice(len(KINDS), size, p=KIND_SHARES)]
-    return _with_last_days(drawn.with_columns(kind=kinds), np.full(size, p.NEVER), calendar)
+    return _with_last_days(
+        drawn.with_columns(kind=kinds, site=pl.lit(cancer.lookalike.other_cancer)),
+        np.full(size, p.NEVER),
+        calendar,
+    )
 
 
 def build_chunk(
-    chunk: Chunk, land: Land, calendar: p.Calendar
+    chunk: Chunk, land: Land, calendar: p.Calendar, cancer: Cancer[Any]
 ) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
     """SNDS tables and truth tables of a chunk, by name."""
-    drawn, bystanders = draw_patients(chunk, land, calendar), _draw_bystanders(chunk, land, calendar)
+    drawn = draw_patients(chunk, land, calendar, cancer)
+    bystanders = _draw_bystanders(chunk, land, calendar, cancer)
     people = pl.concat([drawn.people, bystanders])
     quirk_stream = chunk.stream("quirks")
     for people_quirk in PEOPLE_QUIRKS if chunk.quirks else ():
         people = people_quirk(people, quirk_stream, chunk.seed)
     people = people.with_row_index("person").with_columns(pl.col("person").cast(pl.Int64))
-    others = bystander_events(chunk.stream("bystanders"), bystanders, chunk.patients, calendar.end)
+    others = bystander_events(chunk.stream("bystanders"), bystanders, chunk.patients, calendar.end, cancer)
     events = (
         pl.concat([drawn.events, others], how="diagonal")
         .with_row_index("event")
@@ -132,29 +125,34 @@ def build_chunk(
         people = unrecorded_death(people, claims, quirk_stream)
     tables = snds_tables(claims, people, land.territories, calendar, chunk.number)
     tables["IR_IMB_R"] = long_term_illness(chunk.stream("illness"), people, untidy=chunk.quirks)
-    return tables, _truth(drawn.course, events, claims, people, calendar)
+    return tables, _truth(replace(drawn, people=people), events, claims, calendar, cancer)
 
 
 def _truth(
-    course: truth.Course, events: pl.DataFrame, claims: Claims, people: pl.DataFrame, calendar: p.Calendar
+    drawn: Drawn, events: pl.DataFrame, claims: Claims, calendar: p.Calendar, cancer: Cancer[Any]
 ) -> dict[str, pl.DataFrame]:
+    """Truth tables; `drawn.people` are all beneficiaries, as the quirks left them."""
+    course, people = drawn.course, drawn.people
     seen = pl.concat(
         [truth.observed_events(events, claims, people, calendar), truth.deaths(claims, people, calendar)],
         how="diagonal",
     )
-    members = truth.cohort(seen, claims, people, calendar)
-    return {"events": truth.truth_events(seen, members), **course_truth(course, people, members, calendar)}
+    members = truth.cohort(seen, claims, people, calendar, cancer)
+    return {
+        "events": truth.truth_events(seen, members),
+        **course_truth(course, people, members, calendar, cancer),
+    }
 
 
 def course_truth(
-    course: truth.Course, people: pl.DataFrame, members: pl.DataFrame, calendar: p.Calendar
+    course: Course, people: pl.DataFrame, members: pl.DataFrame, calendar: p.Calendar, cancer: Cancer[Any]
 ) -> dict[str, pl.DataFrame]:
     """Truth tables that don't depend on what the claims say, for the members of the cohort."""
     limit = np.minimum(course.dates.leaves, calendar.end)
     patient_id = people["patient_id"].head(limit.size)
     kept = pl.col("patient_id").is_in(members["patient_id"].implode())
     return {
-        "patients": truth.truth_patients(course, people, members, calendar.end),
+        "patients": truth.truth_patients(course, people, members, calendar.end, cancer.subtypes),
         "risk": truth.risk_rows(course, patient_id, limit).filter(kept),
         "breakdowns": truth.breakdown_rows(course, patient_id, limit).filter(kept),
     }

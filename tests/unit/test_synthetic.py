@@ -13,6 +13,7 @@ import pytest
 
 from eventlogs.errors import InputError
 from eventlogs.synthetic import parameters, synthesise, synthesise_network
+from eventlogs.synthetic.cancers import breast
 from eventlogs.synthetic.endocrine import draw_refills
 from eventlogs.synthetic.events import working_day
 from eventlogs.synthetic.people import pseudonyms
@@ -251,11 +252,11 @@ def test_the_same_holds_without_quirks(clean: Path) -> None:
 CCAM = {
     "QEQK004": "screening_mammography", "QEQK001": "mammography", "QEQM001": "breast_ultrasound",
     "FCFA029": "axillary_surgery", "EBLA003": "port_placement", "QEQJ001": "breast_mri", "QEQN001": "breast_mri",
-    **dict.fromkeys(parameters.BIOPSY_CODES, "breast_biopsy"),
-    **dict.fromkeys(parameters.CONSERVING_CODES, "breast_conserving_surgery"),
-    **dict.fromkeys(parameters.MASTECTOMY_CODES, "mastectomy"),
-    **dict.fromkeys(parameters.PATHOLOGY_CODES, "pathology_exam"),
-    **dict.fromkeys(parameters.RECONSTRUCTION_CODES, "breast_reconstruction"),
+    **dict.fromkeys(breast.BIOPSY_CODES, "breast_biopsy"),
+    **dict.fromkeys(breast.CONSERVING_CODES, "breast_conserving_surgery"),
+    **dict.fromkeys(breast.MASTECTOMY_CODES, "mastectomy"),
+    **dict.fromkeys(breast.PATHOLOGY_CODES, "pathology_exam"),
+    **dict.fromkeys(breast.RECONSTRUCTION_CODES, "breast_reconstruction"),
     **dict.fromkeys(parameters.PLANNING_CODES, "radiotherapy_planning"),
     **dict.fromkeys((*parameters.FRACTION_CODES, *parameters.FRACTION_SUPPLEMENTS), "radiotherapy_session"),
 }  # fmt: skip
@@ -365,9 +366,7 @@ class PlainReader:
         )
         acts = acts.with_columns(activity=pl.col("CAM_PRS_IDE").replace_strict(CCAM, default=None))
         boxes = table(self.folder, "ER_PHA_F").join(self.lines, on=list(JOIN_KEY))
-        hormones = [
-            int(code) for code in (*parameters.TAMOXIFEN_CIP13, *parameters.AROMATASE_INHIBITOR_CIP13)
-        ]
+        hormones = [int(code) for code in (*breast.TAMOXIFEN_CIP13, *breast.AROMATASE_INHIBITOR_CIP13)]
         boxes = boxes.filter(pl.col("PHA_PRS_C13").is_in(hormones)).with_columns(
             activity=pl.lit("endocrine_therapy_dispensing")
         )
@@ -488,7 +487,7 @@ def test_people(extract: Path) -> None:
     assert patients["age"].median() == pytest.approx(60, abs=1)
     shares = patients["subtype"].value_counts(normalize=True)
     found = dict(zip(shares["subtype"], shares["proportion"], strict=True))
-    for subtype, published in zip(parameters.SUBTYPES, parameters.SUBTYPE_SHARES, strict=True):
+    for subtype, published in zip(breast.SUBTYPES, breast.SUBTYPE_SHARES, strict=True):
         assert found[subtype] == pytest.approx(published, abs=0.02)
     assert patients["changes_facility"].mean() == pytest.approx(0.48, abs=0.025)
     assert patients["index_date"].min() >= date(2019, 1, 1)
@@ -561,7 +560,7 @@ def test_events_lie_between_lookback_and_end(extract: Path) -> None:
 
 def test_the_oracle_knows_the_law_of_lateness() -> None:
     assert oracle.LATENESS == parameters.LATENESS
-    assert parameters.WITHIN_DAYS["endocrine_interruption"] == oracle.GAP_DAYS
+    assert parameters.INTERRUPTION_DAYS == oracle.GAP_DAYS
     assert oracle.lateness_law().sum() == pytest.approx(1)
 
 
