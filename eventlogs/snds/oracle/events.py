@@ -297,28 +297,25 @@ def _reports_once(year: int, rules: ActivityRules) -> str:
     return f"\n   AND b.ETA_NUM NOT IN ({quoted(sites)})"
 
 
+POSITION = "s.AA, s.ETA_NUM, s.RSA_NUM, s.PERSON, s.ENTRY AS CARE_DAY, s.GHM"
+"""What a diagnosis has of its stay."""
+
+
 def _diagnoses(there: set[str], portal: Portal) -> Iterator[str]:
-    stays = portal.own("STAYS")
-    head = "s.AA, s.ETA_NUM, s.RSA_NUM, s.PERSON, s.ENTRY AS CARE_DAY, s.GHM"
     for column, principal in (("DGN_PAL", 1), ("DGN_REL", 0)):
         yield (
-            f"SELECT {head}, s.{column} AS DIAGNOSIS, {principal} AS IS_PRINCIPAL, 1 AS IS_RELATED\n"
-            f"  FROM {stays} s\n WHERE s.{column} IS NOT NULL"
+            f"SELECT {POSITION}, s.{column} AS DIAGNOSIS, {principal} AS IS_PRINCIPAL, 1 AS IS_RELATED\n"
+            f"  FROM {portal.own('STAYS')} s\n WHERE s.{column} IS NOT NULL"
         )
     spread = f"CASE WHEN {begins('s.DGN_PAL', METASTASES)} THEN 1 ELSE 0 END"
-    tables = {"T_MCOaaUM": (("DGN_PAL", "1"), ("DGN_REL", "1")), "T_MCOaaD": (("ASS_DGN", spread),)}
+    columns = (("T_MCOaaUM", "DGN_PAL", "1"), ("T_MCOaaUM", "DGN_REL", "1"), ("T_MCOaaD", "ASS_DGN", spread))
     for year in portal.years:
-        for name, columns in tables.items():
-            yield from (
-                _diagnosis(name, column, related, head, year, portal)
-                for column, related in columns
-                if name in there
-            )
+        yield from (_diagnosis(*found, year, portal) for found in columns if found[0] in there)
 
 
-def _diagnosis(name: str, column: str, related: str, head: str, year: int, portal: Portal) -> str:
+def _diagnosis(name: str, column: str, related: str, year: int, portal: Portal) -> str:
     return (
-        f"SELECT {head}, {_bare(f'd.{column}')} AS DIAGNOSIS, 0 AS IS_PRINCIPAL, {related} AS IS_RELATED\n"
+        f"SELECT {POSITION}, {_bare(f'd.{column}')} AS DIAGNOSIS, 0 AS IS_PRINCIPAL, {related} AS IS_RELATED\n"
         f"  FROM {portal.own(family(name).of_year(year))} d\n"
         f"  JOIN {portal.own('STAYS')} s ON s.AA = '{year}' AND s.ETA_NUM = d.ETA_NUM AND s.RSA_NUM = d.RSA_NUM\n"
         f" WHERE d.{column} IS NOT NULL"
@@ -370,8 +367,10 @@ def _deaths(rules: ActivityRules, there: set[str], portal: Portal) -> str:
     )
     return (
         f"\nUNION\nSELECT x.PERSON, '{activity}', x.DEATH_DAY\n  FROM (\n"
-        "        SELECT y.PERSON, y.DEATH_DAY, ROW_NUMBER() OVER (PARTITION BY y.PERSON ORDER BY y.PLACE, y.DEATH_DAY) AS N\n"
-        f"          FROM (\n        {told}\n               ) y\n         WHERE y.DEATH_DAY IS NOT NULL\n       ) x\n WHERE x.N = 1"
+        "        SELECT y.PERSON, y.DEATH_DAY,\n"
+        "               ROW_NUMBER() OVER (PARTITION BY y.PERSON ORDER BY y.PLACE, y.DEATH_DAY) AS N\n"
+        f"          FROM (\n        {told}\n               ) y\n"
+        "         WHERE y.DEATH_DAY IS NOT NULL\n       ) x\n WHERE x.N = 1"
     )
 
 
@@ -432,13 +431,8 @@ def _conditions(rules: ActivityRules, portal: Portal) -> Iterator[str]:
     if rules.practice.fictitious_numbers == "leave_out":
         yield "p.REAL_NUMBER = 1"
     if cohort.washout_days is not None:
-        treated = f"SELECT f.PERSON, f.CARE_DAY FROM {portal.own('FOUND')} f WHERE f.ACTIVITY IN ({quoted(cohort.treatments)})"
-        before = [
-            f"SELECT o.PERSON, o.CARE_DAY FROM {portal.own('OPENED')} o",
-            *([treated] if cohort.treatments else []),
-        ]
         yield (
-            f"NOT EXISTS (SELECT 1 FROM ({' UNION ALL '.join(before)}) e\n"
+            f"NOT EXISTS (SELECT 1 FROM ({_earlier(cohort.treatments, portal)}) e\n"
             f"                    WHERE e.PERSON = i.PERSON AND e.CARE_DAY < i.INDEX_DAY - {cohort.washout_days})"
         )
     if cohort.sex is not None:
@@ -452,3 +446,14 @@ def _conditions(rules: ActivityRules, portal: Portal) -> Iterator[str]:
         yield f"i.INDEX_DAY >= TO_DATE('{cohort.index_from:%Y-%m-%d}', 'YYYY-MM-DD')"
     if cohort.index_until is not None:
         yield f"i.INDEX_DAY <= TO_DATE('{cohort.index_until:%Y-%m-%d}', 'YYYY-MM-DD')"
+
+
+def _earlier(treatments: Sequence[str], portal: Portal) -> str:
+    """Return diagnoses and treatments: who has one long before the index is a prevalent case."""
+    opened = f"SELECT o.PERSON, o.CARE_DAY FROM {portal.own('OPENED')} o"
+    if not treatments:
+        return opened
+    treated = (
+        f"SELECT f.PERSON, f.CARE_DAY FROM {portal.own('FOUND')} f WHERE f.ACTIVITY IN ({quoted(treatments)})"
+    )
+    return f"{opened} UNION ALL {treated}"
