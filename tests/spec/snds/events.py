@@ -190,6 +190,41 @@ A-1 | targeted_therapy | 2021-03-22""",
         cohort={"diagnosis_in": ("ald",)},
     ),
     Rule(
+        "index_near_the_diagnosis",
+        "An endoscopy more than 180 days before the first diagnosis (stay or ALD) found something else and is no index: "
+        "the index is the next one, and events are kept from 180 days before it. A treatment long before the first "
+        "diagnosis still makes a prevalent case.",
+        "[cohort] near_diagnosis_days: operational; the index by endoscopy is advised, an older one is unrelated",
+        {
+            "IR_IMB_R": """BEN_NIR_PSA | MED_MTF_COD | IMB_ALD_DTD
+far | C187 | 2021-06-01
+edge | C187 | 2021-06-01
+treated | C187 | 2021-06-01""",
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
+1 | far | 2018-03-01
+2 | far | 2021-05-10
+3 | far | 2021-06-10
+4 | edge | 2020-12-03
+5 | edge | 2020-12-02
+6 | treated | 2018-05-10
+7 | treated | 2021-06-10""",
+            "ER_CAM_F": """LINE | CAM_PRS_IDE
+1 | HHQE002
+2 | HHQE002
+3 | HHFA009
+4 | HHQE002
+5 | HHQE004
+6 | HHFA009
+7 | HHFA009""",
+        },
+        """far-1 | colonoscopy | 2021-05-10 | 2021-05-10
+far-1 | colectomy | 2021-06-10 | 2021-05-10
+edge-1 | colonoscopy | 2020-12-02 | 2020-12-03
+edge-1 | colonoscopy | 2020-12-03 | 2020-12-03""",
+        ("patient_id", "activity", "start", "index_date"),
+        pathway="colorectal_cancer",
+    ),
+    Rule(
         "washout",
         "A person diagnosed more than the washout before the index is a prevalent case and does not enter.",
         "[cohort] washout_days: incident cases only",
