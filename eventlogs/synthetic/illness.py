@@ -11,30 +11,33 @@ from .tables import as_date
 DIABETES_SHARE = 0.08  # ours
 
 
-def long_term_illness(rng: np.random.Generator, people: pl.DataFrame, *, untidy: bool) -> pl.DataFrame:
-    """ALD rows; `untidy` adds older versions of a row and open ends written 2099-12-31 or 1600-01-01.
+def long_term_illness(
+    rng: np.random.Generator, people: pl.DataFrame, planted: frozenset[str]
+) -> pl.DataFrame:
+    """ALD rows, with the traps that were asked for.
 
-    The start differs from the diagnosis by more than a week for nearly three in four (73 % of breast cancers in one
-    linkage study, BEH 2016;26-27).
+    ``ald_is_no_diagnosis``: the start differs from the diagnosis by more than a week for nearly three in four (73 % of
+    breast cancers in one linkage study, BEH 2016;26-27). ``ald_versions``: a later version of some rows. ``null_date``:
+    open ends written 2099-12-31 or 1600-01-01.
     """
-    cancer = _cancer_rows(rng, people)
+    cancer = _cancer_rows(rng, people, exact="ald_is_no_diagnosis" not in planted)
     diabetes = _opened(
         people.filter(pl.Series(rng.random(people.height) < DIABETES_SHARE)).with_columns(
             start=pl.col("index_day") - 900, site=pl.lit("E119"), number=pl.lit(8)
         )
     )
     rows = pl.concat([cancer, diabetes])
-    table = _table(rows, _open_end(rng, rows.height) if untidy else _no_end(rows.height))
-    return _with_versions(rng, table) if untidy else table
+    table = _table(rows, _open_end(rng, rows.height) if "null_date" in planted else _no_end(rows.height))
+    return _with_versions(rng, table) if "ald_versions" in planted else table
 
 
-def _cancer_rows(rng: np.random.Generator, people: pl.DataFrame) -> pl.DataFrame:
-    ill = people.filter(pl.col("ald") & pl.col("kind").is_in(["breast", "other_cancer"]))
+def _cancer_rows(rng: np.random.Generator, people: pl.DataFrame, *, exact: bool) -> pl.DataFrame:
+    ill = people.filter(pl.col("ald") & ~pl.col("kind").is_in(["benign", "twin"]))
     size = ill.height
     near = rng.random(size) < 0.27
     weeks = rng.integers(8, 57, size) * np.where(rng.random(size) < 0.85, 1, -1)
-    shift = np.where(near, rng.integers(-3, 8, size), weeks)
-    site = pl.when(pl.col("kind") == "breast").then(
+    shift = np.where(exact, 0, np.where(near, rng.integers(-3, 8, size), weeks))
+    site = pl.when(pl.col("kind") != "other_cancer").then(
         pl.Series(p.TUMOUR_CODES)[ill["person"] % len(p.TUMOUR_CODES)]
     )
     start = pl.min_horizontal(pl.col("index_day") + pl.Series(shift), "death_day")

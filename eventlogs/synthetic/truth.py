@@ -8,16 +8,31 @@ import numpy as np
 import polars as pl
 
 from . import parameters as p
-from .claims import Claims, flux_day
+from .claims import Claims, flux_day, is_private
 from .course import Mechanisms, Milestones, Profile, radiotherapy_mu
 from .endocrine import Refills
 from .people import Floats, Ints
-from .tables import as_date
+from .tables import as_date, table_years
 
 TREATMENTS = (
     "breast_conserving_surgery", "mastectomy", "chemotherapy_session", "radiotherapy_session",
     "endocrine_therapy_dispensing", "targeted_therapy",
 )  # fmt: skip
+LOOKBACK_DAYS = 180
+"""What readers keep before the index."""
+
+
+@dataclass(frozen=True)
+class CohortRule:
+    """Who a reader includes: CIM-10 prefixes of the diagnosis, and the activities that index a patient."""
+
+    diagnosis: tuple[str, ...]
+    index_activities: tuple[str, ...]
+
+
+COHORTS = {"breast": CohortRule(("C50",), ("breast_biopsy", *TREATMENTS))}
+"""By cancer."""
+
 RISK_SCHEMA: dict[str, type[pl.DataType]] = {
     "patient_id": pl.String, "breakdown": pl.String, "mu": pl.Float64, "sigma": pl.Float64, "p_never": pl.Float64,
     "monthly_hazard": pl.Float64, "monthly_hazard_later": pl.Float64, "supply_days": pl.Int64, "within_days": pl.Int64,
@@ -42,28 +57,44 @@ def observed_events(
 ) -> pl.DataFrame:
     """One row for each (person, activity, day), with `observable` and `why` not.
 
-    A line makes its event observable when the quantities that reached the extract sum to more than zero; a stay does
-    when it is chained to one person and ends before the last year does.
+    A line makes its event observable when the quantities that reached the extract sum to more than zero; a stay, a
+    drug in it, or external care do when they are chained to one person and their year has its table. A drug of a
+    private stay is left to its claim. A stay known by its month dates its events on the first of it.
     """
     lined = _lined_events(claims.lines, calendar)
     stays = attributable(claims, people, calendar)
+    visited = _visited_events(claims.visits, people, calendar)
+    drugs = claims.drugs.filter((pl.col("given") > 0) & pl.col("event").is_not_null()).select(
+        "event", drugged=True
+    )
     judged = (
         events.filter(pl.col("activity").is_not_null())
         .join(stays, on="stay", how="left", maintain_order="left")
         .join(lined, on="event", how="left", maintain_order="left")
+        .join(visited, on="event", how="left", maintain_order="left")
+        .join(drugs.unique(), on="event", how="left", maintain_order="left")
         .with_columns(
             in_lines=pl.col("boxes").is_not_null(),
-            in_stay=pl.col("problem").is_null() & pl.col("stay").is_not_null(),
+            in_stay=_told_by_stay(),
+            in_visit=pl.col("visited").fill_null(False),
             boxes=pl.when(pl.col("quantity").is_not_null()).then("boxes"),
+            day=pl.coalesce("told_day", "day"),
         )
     )
-    why = pl.coalesce("lost", "problem", pl.lit("flux_after_extract"))
+    why = pl.coalesce("lost", "problem", "visit_problem", pl.lit("flux_after_extract"))
     return (
-        judged.with_columns(observable=pl.col("in_lines") | pl.col("in_stay"), why=why)
+        judged.with_columns(observable=pl.col("in_lines") | pl.col("in_stay") | pl.col("in_visit"), why=why)
         .group_by("person", "activity", "day", maintain_order=True)
         .agg(pl.col("observable").any(), pl.col("why").first(), quantity=pl.col("boxes").sum())
         .with_columns(why=pl.when(~pl.col("observable")).then("why"))
     )
+
+
+def _told_by_stay() -> pl.Expr:
+    """Whether a stay that a reader can attribute tells the event; a drug must have been given, in a public centre."""
+    drug = pl.col("code_system").fill_null("") == "UCD"
+    told = pl.when(drug).then(pl.col("drugged").fill_null(False) & ~is_private()).otherwise(True)
+    return pl.col("problem").is_null() & pl.col("stay").is_not_null() & told
 
 
 def _lined_events(lines: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
@@ -78,46 +109,77 @@ def _lined_events(lines: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
     return net.filter(pl.col("net") > 0).select("event", "boxes")
 
 
-def attributable(claims: Claims, people: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
-    """`stay` and the `problem` that hides it (null: a reader can attribute it)."""
-    shared = people["shared_psa"][claims.stays["person"]]
-    return claims.stays.select(
-        "stay",
-        problem=pl.when(pl.col("exit") > calendar.end)
+def _visited_events(visits: pl.DataFrame, people: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
+    """`event`, whether a reader can attribute its external care (`visited`), and the `visit_problem` if not.
+
+    Drugs handed out are left to their claim.
+    """
+    shared = people["shared_psa"][visits["person"]]
+    chained = visits.with_columns(
+        visit_problem=pl.when(pl.col("day") > calendar.end)
         .then(pl.lit("discharge_after_extract"))
         .when(shared)
         .then(pl.lit("twin_pseudonym"))
         .when(pl.col("bad_pseudonym") | pl.col("return_code").is_not_null())
+        .then(pl.lit("chaining_error"))
+    )
+    own = chained.filter(pl.col("event").is_not_null() & (pl.col("code_system") != "UCD"))
+    return own.select("event", "visit_problem", visited=pl.col("visit_problem").is_null())
+
+
+def attributable(claims: Claims, people: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
+    """`stay`, the `problem` that hides it (null: a reader can attribute it), `told_day` where it has a month only."""
+    shared = people["shared_psa"][claims.stays["person"]]
+    first_year = table_years(calendar).start
+    return claims.stays.select(
+        "stay",
+        problem=pl.when(pl.col("exit") > calendar.end)
+        .then(pl.lit("discharge_after_extract"))
+        .when(as_date("exit").dt.year() < first_year)
+        .then(pl.lit("discharge_before_extract"))
+        .when(shared)
+        .then(pl.lit("twin_pseudonym"))
+        .when(pl.col("bad_pseudonym") | pl.col("return_code").is_not_null())
         .then(pl.lit("chaining_error")),
+        told_day=pl.when("month_only").then(as_date("exit").dt.month_start().to_physical().cast(pl.Int64)),
     )
 
 
 def deaths(claims: Claims, people: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
-    """Deaths before the end, in the columns of `observed_events`."""
+    """Deaths before the end, in the columns of `observed_events`: of the certificate, else IR_BEN_R, else a stay."""
     seen = claims.stays.join(
         attributable(claims, people, calendar).filter(pl.col("problem").is_null()), on="stay", how="semi"
     ).filter("died")["person"]
-    dead = people.filter((pl.col("kind") == "breast") & (pl.col("death_day") <= calendar.end))
+    in_stay = pl.when(pl.col("person").is_in(seen.unique().implode())).then("death_day")
+    dead = people.filter(pl.col("death_day") <= calendar.end).with_columns(
+        told_day=pl.coalesce("certified_death", "recorded_death", in_stay)
+    )
     return dead.select(
         "person",
         activity=pl.lit("death"),
-        day="death_day",
-        observable=pl.col("recorded_death").is_not_null() | pl.col("person").is_in(seen.unique().implode()),
+        day=pl.coalesce("told_day", "death_day"),
+        observable=pl.col("told_day").is_not_null(),
         why=pl.lit("unrecorded_death"),
         quantity=pl.lit(0, dtype=pl.Int64),
     ).with_columns(why=pl.when(~pl.col("observable")).then("why"))
 
 
-def cohort(events: pl.DataFrame, claims: Claims, people: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
-    """`person` and `index_day` of those a reader would include: C50 in a stay or an ALD, and a biopsy or treatment."""
+def cohort(
+    cancer: str, events: pl.DataFrame, claims: Claims, people: pl.DataFrame, calendar: p.Calendar
+) -> pl.DataFrame:
+    """`person` and `index_day` of those a reader would include: the disease in a stay or an ALD, and an index event."""
+    rule = COHORTS[cancer]
     readable = attributable(claims, people, calendar).filter(pl.col("problem").is_null())
-    coded = claims.stays.join(readable, on="stay", how="semi").filter(
-        pl.any_horizontal(pl.col("dp", "dr", "das").str.starts_with("C50").fill_null(False))
-    )["person"]
-    diagnosed = (pl.col("kind") == "breast") & (
+    says = pl.any_horizontal(
+        pl.col(name).str.starts_with(prefix).fill_null(False)
+        for name in ("dp", "dr", "das")
+        for prefix in rule.diagnosis
+    )
+    coded = claims.stays.join(readable, on="stay", how="semi").filter(says)["person"]
+    diagnosed = (pl.col("kind") == cancer) & (
         pl.col("ald") | pl.col("person").is_in(coded.unique().implode())
     )
-    anchors = events.filter(pl.col("observable") & pl.col("activity").is_in(["breast_biopsy", *TREATMENTS]))
+    anchors = events.filter(pl.col("observable") & pl.col("activity").is_in(rule.index_activities))
     first = anchors.group_by("person", maintain_order=True).agg(index_day=pl.col("day").min())
     return (
         people.filter(diagnosed)
@@ -130,6 +192,7 @@ def truth_events(events: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
     """Events of the cohort in their published columns."""
     return (
         events.join(members, on="person", how="inner", maintain_order="left")
+        .filter(pl.col("day") >= pl.col("index_day") - LOOKBACK_DAYS)
         .sort("person", "day", "activity")
         .select(
             "patient_id",
