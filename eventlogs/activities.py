@@ -15,9 +15,28 @@ CODE_SYSTEMS = ("CCAM", "GHM", "DP", "CIM10", "ATC", "CIP13", "UCD", "PRS_NAT", 
 
 ``DP``: principal diagnosis of a stay; ``CIM10``: diagnosis in any position of a stay; ``PRS_NAT``: nature of
 service, with the specialties that perform it; ``NGAP``: act of external hospital care (ACT_COD);
-``NABM``: biology; ``LPP``: devices; ``PEC``: main mode of care of a home hospitalisation (HAD). ``ATC`` is translated
-to ``CIP13`` and ``UCD`` by the medicines table.
+``NABM``: biology; ``LPP``: devices; ``PEC``: main mode of care of a home hospitalisation (HAD). ``ATC``, of either
+vintage, is translated to ``CIP13``, ``CIP7`` and ``UCD`` by the medicines tables.
 """
+
+CODE_SHAPES = {
+    "CCAM": r"[A-Z]{4}\d{3}",
+    "GHM": r"\d{2}[A-Z]\d{2}[0-9A-Z]",
+    "DP": r"[A-Z]\d{2}\d{0,3}",
+    "CIM10": r"[A-Z]\d{2}\d{0,3}",
+    "ATC": r"[A-Z]\d{2}[A-Z]{2}\d{2}",
+    "CIP13": r"\d{13}",
+    "UCD": r"\d{7}|\d{13}",
+    "PRS_NAT": r"\d{4}",
+    "NABM": r"\d{4}",
+    "LPP": r"\d{7}",
+    "PEC": r"\d{2}",
+    "NGAP": r"[A-Z][A-Z0-9]{0,4}",
+}
+"""What a code of each system looks like (regular expressions, whole code); CIM-10 without its dot."""
+
+PREFIX_SYSTEMS = ("DP", "CIM10")
+"""Systems whose codes are prefixes."""
 
 DERIVED = ("death", "stay_without_other_event")
 """Activities that no code names: they are derived from several tables."""
@@ -52,6 +71,9 @@ class CohortRules:
         The earliest of these is the index date.
     index_activities : tuple of str
         For the strategy of that name; empty: any event.
+    near_diagnosis_days : int or None
+        An event earlier than this before the first diagnosis (stay or ALD) can't be the index: the negative
+        colonoscopy of three years ago found nothing. None: any event can.
     treatments, diagnostics : tuple of str
         Activities with that role in the definition.
     lookback_days : int or None
@@ -75,6 +97,7 @@ class CohortRules:
     diagnosis_in: tuple[Literal["stay", "ald"], ...] = ("stay", "ald")
     index: tuple[IndexStrategy, ...] = ("index_activities",)
     index_activities: tuple[str, ...] = ()
+    near_diagnosis_days: int | None = None
     treatments: tuple[str, ...] = ()
     diagnostics: tuple[str, ...] = ()
     lookback_days: int | None = None
@@ -86,6 +109,10 @@ class CohortRules:
     index_until: date | None = None
     exits: tuple[Exit, ...] = ("death",)
     silence_days: int = 730
+
+
+EraKind = Literal["course", "cycle", "stay", "supply"]
+"""How events are merged into an era: see `EraRule`."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +139,37 @@ class EraRule:
 
     id: str
     activities: tuple[str, ...]
-    kind: Literal["course", "cycle", "stay", "supply"]
+    kind: EraKind
     gap_days: int
     days_per_unit: float | None = None
+    source: str = ""
+
+
+Attribution = Literal[
+    "last_treating_facility", "first_treating_facility", "most_frequent_facility", "territory"
+]
+"""Which facility or place says the network of a patient."""
+
+
+@dataclass(frozen=True)
+class NetworkRule:
+    """How a patient is attributed to a network of care.
+
+    Parameters
+    ----------
+    by : Attribution
+        The facility of the last or the first event, the facility with the most events, or the territory of residence.
+    activities : tuple of str
+        Events whose facility counts.
+    table : str
+        Name of the table ``facility;network`` (FINESS, 8 or 9 digits) or ``territory;network``.
+    source : str
+        Why this rule.
+    """
+
+    by: Attribution
+    activities: tuple[str, ...]
+    table: str = "networks.csv"
     source: str = ""
 
 

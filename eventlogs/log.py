@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from eventlogs.errors import LogError, did_you_mean
+
+if TYPE_CHECKING:
+    from eventlogs.feeds import Feed
 
 TIME = pl.Datetime("us")
 
@@ -48,6 +51,19 @@ PATIENT_COLUMNS: dict[str, Any] = {
 
 HORIZON_COLUMNS: dict[str, Any] = {"patient_id": pl.String, "source": pl.String, "observed_until": TIME}
 """Canonical columns of the horizons; a null ``patient_id`` means every patient."""
+
+ORIGIN_COLUMNS: dict[str, Any] = {
+    "patient_id": pl.String,
+    "rank": pl.UInt32,
+    "source": pl.String,
+    "key": pl.String,
+    "code": pl.String,
+    "code_system": pl.String,
+    "atc": pl.String,
+    "start": TIME,
+    "quantity": pl.Int64,
+}
+"""Canonical columns of the origins: the event (``patient_id``, ``rank``), and a source row that it stands for."""
 
 PRECISIONS = ("second", "minute", "hour", "day", "week", "month")
 
@@ -241,17 +257,20 @@ class EventLog:
         value = self.horizons["observed_until"].min()
         return value if isinstance(value, datetime) else None
 
-    def as_of(self, day: date | datetime) -> EventLog:
+    def as_of(self, day: date | datetime, feed: Feed | None = None) -> EventLog:
         """Return the log as it was known at `day`.
 
         Keeps the events visible then (``known_from`` ≤ day < ``known_until``), those since withdrawn
-        included; a death not yet known is null; horizons stop at `day`. What was still on its way is silent in it,
-        so breakdowns are decided on the whole log, and what is pending on this one.
+        included; a death not yet known is null; each horizon stops where `feed` had brought everything by `day`.
 
         Parameters
         ----------
         day : date or datetime
             The landmark.
+        feed : Feed, optional
+            The feed that the log came through: its delays shorten the horizons, so that what was still on its way
+            is not read as silence. Without one, horizons stop at `day` itself: decide breakdowns on the whole log
+            then, and only what is pending on this one. Rows are not moved: see `eventlogs.feeds.under_feed`.
         """
         seen = pl.concat([self.events, self.withdrawn]).filter(
             pl.col("known_from") <= day,
@@ -266,9 +285,8 @@ class EventLog:
         patients = self.patients.with_columns(
             pl.when(~unknown).then(pl.col(name)).alias(name) for name in ("death_date", "death_known_from")
         )
-        horizons = self.horizons.with_columns(
-            pl.min_horizontal("observed_until", pl.lit(day).cast(TIME)).alias("observed_until")
-        )
+        complete = pl.lit(day).cast(TIME) if feed is None else feed.complete_until(day)
+        horizons = self.horizons.with_columns(observed_until=pl.min_horizontal("observed_until", complete))
         return EventLog(events, patients, horizons, empty(EVENT_COLUMNS), self.within_day)
 
     def with_activities(self, mapping: Mapping[str, str]) -> EventLog:

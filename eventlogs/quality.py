@@ -79,6 +79,7 @@ def check_log(log: EventLog, counts: Mapping[str, int] | None = None) -> Quality
 
 def _conformance(log: EventLog, counts: Mapping[str, int]) -> list[Check]:
     read, stays = counts.get("lines_read", 0), counts.get("stays_read", 0)
+    chained = sum(count for name, count in counts.items() if name.startswith("chained."))
     return [
         Check("no_event", "conformance", "fatal", "the log has no event", int(log.n_events == 0), 1, 0.0),
         Check(
@@ -87,11 +88,11 @@ def _conformance(log: EventLog, counts: Mapping[str, int]) -> list[Check]:
         ),
         Check(
             "chaining_error", "conformance", "warning", "stays with a chaining error (return code, fictitious number)",
-            counts.get("stays_chaining_error", 0), stays, 0.05,
+            counts.get("trap.chaining_error", 0), chained, 0.05,
         ),
         Check(
             "grouping_error", "conformance", "warning", "stays grouped in error (GHM 90)",
-            counts.get("stays_grouping_error", 0), stays, 0.02,
+            counts.get("trap.grouping_error", 0), stays, 0.02,
         ),
     ]  # fmt: skip
 

@@ -59,12 +59,12 @@ def read(path: Path, columns: Mapping[str, str] | None = None, within_day: tuple
     events_path = _entry(path, "events") if path.is_dir() else path
     if events_path is None or not events_path.is_file():
         raise LogError(f"{path} has no event table; give a CSV or Parquet file, or a folder with events.csv")
-    settings = _settings(path) if path.is_dir() else {}
-    events = _events(_frame(events_path), dict(columns or {}), events_path.name)
+    stated = settings(path) if path.is_dir() else {}
+    events = _events(frame(events_path), dict(columns or {}), events_path.name)
     patients_path = _entry(path, "patients") if path.is_dir() else None
-    patients = None if patients_path is None else _patients(_frame(patients_path), events, patients_path.name)
-    log = EventLog.create(events, patients, _horizons(events, settings), within_day=within_day)
-    return Source(log, settings)
+    patients = None if patients_path is None else _patients(frame(patients_path), events, patients_path.name)
+    log = EventLog.create(events, patients, _horizons(events, stated), within_day=within_day)
+    return Source(log, stated)
 
 
 def _entry(folder: Path, stem: str) -> Path | None:
@@ -73,7 +73,8 @@ def _entry(folder: Path, stem: str) -> Path | None:
     )
 
 
-def _settings(folder: Path) -> dict[str, object]:
+def settings(folder: Path) -> dict[str, object]:
+    """Return what ``extract.toml`` says; nothing where there is none."""
     path = folder / "extract.toml"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -81,7 +82,7 @@ def _settings(folder: Path) -> dict[str, object]:
         raise LogError(f"{path} is not valid TOML: {error}; mend that line") from error
 
 
-def _frame(path: Path) -> pl.DataFrame:
+def frame(path: Path) -> pl.DataFrame:
     """Read a whole table; CSV values stay text, so that no case named NA and no leading zero is lost."""
     try:
         if path.suffix.lower() == ".parquet":
@@ -142,7 +143,7 @@ def _typed(frame: pl.DataFrame, column: str, dtype: object, name: str) -> pl.Ser
     if isinstance(dtype, pl.Datetime) and values.dtype.is_numeric():
         raise LogError(f"{name} has numbers in '{column}'; expected {_expected(dtype)}, write them as dates")
     if isinstance(dtype, pl.Datetime):
-        read = _times(values) if values.dtype == pl.String else values.cast(dtype, strict=False)
+        read = times(values) if values.dtype == pl.String else values.cast(dtype, strict=False)
     else:
         read = values.cast(dtype, strict=False)  # type: ignore[arg-type]
     if lost := read.null_count() - values.null_count():
@@ -152,8 +153,8 @@ def _typed(frame: pl.DataFrame, column: str, dtype: object, name: str) -> pl.Ser
     return read.alias(column)
 
 
-def _times(values: pl.Series) -> pl.Series:
-    """Read times in any of the known forms; those with a zone become UTC."""
+def times(values: pl.Series) -> pl.Series:
+    """Read text as times, in any of the known forms; those with a zone become UTC, what is no time is null."""
     text = pl.col("text")
     naive = [text.str.to_datetime(form, strict=False, time_unit="us") for form in DATE_FORMATS]
     zoned = [

@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"care-pathways {version('care-pathways')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for register in (_synth, _build, _check, _mine, _train, _score, _demo):
+    for register in (_synth, _extract_sql, _build, _check, _mine, _train, _score, _demo):
         register(commands)
     for entry in sorted(entry_points(group="care_pathways.commands"), key=lambda entry: entry.name):
         entry.load()(commands)
@@ -118,6 +118,39 @@ def _quirks(text: str | None) -> str | list[str] | None:
     return text if text in (None, "all", "none") else [trap.strip() for trap in text.split(",")]
 
 
+def _extract_sql(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "extract-sql",
+        "Write the Oracle SQL that extracts what a definition needs, where Python can't be brought to the data. "
+        "For authorised SNDS environments only.",
+        "Example: pathways extract-sql --pathway breast_cancer --years 2018-2023 -o breast.sql",
+    )
+    parser.add_argument("--pathway", metavar="NAME|FILE", required=True, help=PATHWAY_HELP)
+    parser.add_argument("--years", metavar="2018-2023", required=True, help="years of care")
+    parser.add_argument("-o", "--out", metavar="FILE", type=Path, help="file to write (default: the screen)")
+    parser.add_argument("--archived", metavar="2018-2019", default="", help="years in tables ER_PRS_F_20aa")
+    parser.add_argument("--space", default="ORAUSER", help="schema that may be written (default: ORAUSER)")
+    parser.add_argument("--prefix", default="CP_", help="of the tables that the script makes (default: CP_)")
+    parser.add_argument(
+        "--flux-months", type=int, default=6, help="months of arrival after the last year (default: 6)"
+    )
+    parser.add_argument("--rounds", type=int, default=4, help="of linked pseudonyms (default: 4)")
+    parser.set_defaults(run=_run_extract_sql)
+
+
+def _run_extract_sql(args: argparse.Namespace) -> None:
+    from pathways.extract_sql import extract_sql
+
+    names = ("out", "archived", "space", "prefix", "flux_months", "rounds")
+    script = extract_sql(args.pathway, args.years, **{name: getattr(args, name) for name in names})
+    if args.out is None:
+        print(script)
+    else:
+        n_statements = sum(1 for _ in script.statements)
+        console.print(f"{n_statements} statements, {len(script.results)} tables to export: {args.out}")
+
+
 def _build(commands: Commands) -> None:
     parser = _command(
         commands,
@@ -133,7 +166,11 @@ def _build(commands: Commands) -> None:
     )
     parser.add_argument("--pathway", metavar="NAME|FILE", help=f"{PATHWAY_HELP}; optional for a ready log")
     parser.add_argument(
-        "--from", dest="door", choices=("snds", "xes", "table"), default="snds", help="default: snds"
+        "--from",
+        dest="door",
+        choices=("snds", "omop", "meds", "xes", "table"),
+        default="snds",
+        help="default: snds",
     )
     parser.add_argument(
         "--columns",

@@ -28,10 +28,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from eventlogs.abstraction import Level
 from eventlogs.errors import DisclosureRefused
 from eventlogs.log import EventLog
 from pathways.definition import BreakdownDefinition, Pathway
-from pathways.mining.maps import ELSEWHERE, END, START, Level, ProcessMap
+from pathways.mining.maps import ELSEWHERE, END, START, ProcessMap
 from pathways.mining.territories import ANY, STATUSES, UNKNOWN
 from pathways.suppression import (
     FlowLevel,

@@ -14,9 +14,11 @@ from typing import Any, Literal
 
 import polars as pl
 
-from eventlogs import table, xes
+from eventlogs import meds, omop, table, xes
+from eventlogs.activities import ActivityRules
 from eventlogs.engine import Progress, silent
 from eventlogs.errors import DefinitionError, DisclosureRefused, StudyError, did_you_mean
+from eventlogs.feeds import FEEDS, feed_of
 from eventlogs.log import EventLog
 from eventlogs.quality import QualityReport, check_log
 from pathways import definition
@@ -39,7 +41,6 @@ from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
 from pathways.mining.pm4py_door import discover_released
 from pathways.mining.territories import territory_rates
 from pathways.risk.breakdown import evaluate
-from pathways.risk.feeds import FEEDS, feed_of
 from pathways.risk.model import RiskModel, load_model
 from pathways.risk.model import train as fit
 from pathways.risk.risklist import RiskList
@@ -57,7 +58,10 @@ from pathways.study import (
     write_released,
 )
 
-Door = Literal["snds", "xes", "table"]
+Door = Literal["snds", "omop", "meds", "xes", "table"]
+
+
+_Reader = Callable[[Path, Path, Pathway | None, dict[str, str], Progress], "_Made"]
 
 
 @dataclass(frozen=True)
@@ -86,12 +90,12 @@ def build(
     Parameters
     ----------
     source : path
-        An SNDS extract folder, an XES file, or a table (file or folder).
+        An SNDS extract folder, a folder of OMOP tables, a MEDS data set, an XES file, or a table (file or folder).
     out : path
         The study folder; a study already there is replaced once the new one is whole.
     pathway : str or path, optional
         A built-in definition's name or a TOML file. Needed for ``snds``; a ready log is mapped without one.
-    door : {'snds', 'xes', 'table'}
+    door : {'snds', 'omop', 'meds', 'xes', 'table'}
         What `source` is.
     columns : mapping of str to str, optional
         Canonical column → column or attribute of the source (``xes`` and ``table``).
@@ -187,6 +191,19 @@ def _from_xes(
     return _ready(table.Source(xes.read(source, columns)), folder, pathway, progress)
 
 
+def _from_warehouse(read: Callable[[Path, ActivityRules | None], table.Source]) -> _Reader:
+    """Return the door of a warehouse, whose tables have standard columns."""
+
+    def door(
+        source: Path, folder: Path, pathway: Pathway | None, columns: dict[str, str], progress: Progress
+    ) -> _Made:
+        if columns:
+            raise StudyError("a warehouse has standard columns; leave --columns out")
+        return _ready(read(source, pathway.rules() if pathway else None), folder, pathway, progress)
+
+    return door
+
+
 def _from_table(
     source: Path, folder: Path, pathway: Pathway | None, columns: dict[str, str], progress: Progress
 ) -> _Made:
@@ -195,8 +212,10 @@ def _from_table(
     )
 
 
-_DOORS: dict[Door, Callable[[Path, Path, Pathway | None, dict[str, str], Progress], _Made]] = {
+_DOORS: dict[Door, _Reader] = {
     "snds": _from_snds,
+    "omop": _from_warehouse(omop.read),
+    "meds": _from_warehouse(meds.read),
     "xes": _from_xes,
     "table": _from_table,
 }

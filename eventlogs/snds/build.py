@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,10 @@ import polars as pl
 from eventlogs.activities import ActivityRules
 from eventlogs.engine import Local, Progress, Slice, silent
 from eventlogs.errors import ExtractError
-from eventlogs.log import HORIZON_COLUMNS, conform
-from eventlogs.snds import attach, identity, patient
+from eventlogs.snds import attach, dcir, identity, patient
+from eventlogs.snds.codes import code_counts, code_lists, medicines
 from eventlogs.snds.extract import Extract
+from eventlogs.snds.horizons import horizons
 from eventlogs.snds.rows import ROW, Source
 
 LINES_PER_SLICE = 3_000_000
@@ -29,30 +28,26 @@ LINES_PER_SLICE = 3_000_000
 PERSONS_PER_BUCKET = 25_000
 """Persons whose rows K2 holds at once."""
 
-CLAIMS = ("ER_PRS_F", "NS_PRS_F")
+WORLDS = {world.table("PRS"): world for world in (dcir.DCIR, dcir.DCIRS)}
 """Tables of claims, read by flux months rather than years."""
-
-FEED_LAG_MONTHS = 6
-"""Months of flux after which 98 to 99 % of care has arrived (SNDS documentation): sets an unstated horizon of DCIR."""
-
-MEDICINES = files("eventlogs.snds") / "medicines.csv"
-"""CIP13 → ATC and tablets in a box, for the ATC that a definition may name; vintage 2017."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a build did: rows in and out with the reason of each drop, and what was absent."""
+    """What a build did: rows in and out with the reason of each drop, and what was absent, unknown or not read.
+
+    ``unknown_tables`` look like SNDS tables and are not used; ``unread_columns`` counts, table by table, the columns
+    that are there and not used; ``superseded_tables`` are cumulative files that a fuller one replaces.
+    """
 
     counts: Mapping[str, int]
     absent_columns: tuple[str, ...]
     absent_tables: tuple[str, ...]
     synthetic: bool
     cutoff: Mapping[str, date]
-
-
-def medicines() -> pl.DataFrame:
-    """Return the medicines table: ``cip13``, ``atc``, ``units`` (tablets in a box)."""
-    return pl.read_csv(MEDICINES.read_bytes(), separator=";", schema_overrides={"cip13": pl.String})
+    unknown_tables: tuple[str, ...] = ()
+    unread_columns: Mapping[str, int] = field(default_factory=dict)
+    superseded_tables: tuple[str, ...] = ()
 
 
 def build(folder: Path, rules: ActivityRules, out: Path, work: Path, progress: Progress = silent) -> Report:
@@ -78,19 +73,25 @@ def build(folder: Path, rules: ActivityRules, out: Path, work: Path, progress: P
     """
     extract = Extract.open(folder, work)
     absent = extract.check()
-    pairs = identity.registry(extract)
-    people = _with_deprivation(identity.persons(pairs), folder)
-    links = identity.pair_to_person(pairs, people)
+    pairs = identity.registry(extract, rules.practice)
+    gathered = identity.persons(pairs, rules.practice)
+    links = identity.link(pairs, gathered)
+    world = WORLDS[extract.claims]
+    aged = identity.with_age_of_lines(gathered, links, extract.scan(extract.claims), world.person)
+    people = _with_deprivation(aged, folder)
     build_ = _Build(extract, rules, people, links, out, work)
     counts = build_.run(progress)
-    horizons = _horizons(extract)
-    horizons.write_parquet(out / "horizons.parquet")
+    observed = horizons(extract)
+    observed.write_parquet(out / "horizons.parquet")
     return Report(
-        counts=counts,
+        counts={**counts, **identity.counts(people), "trap.freshness": extract.superseded_rows()},
         absent_columns=tuple(absent),
         absent_tables=tuple(name for name in attach_tables() if not extract.has(name)),
         synthetic=extract.synthetic,
-        cutoff={row["source"]: row["observed_until"].date() for row in horizons.to_dicts()},
+        cutoff={row["source"]: row["observed_until"].date() for row in observed.to_dicts()},
+        unknown_tables=extract.unknown,
+        unread_columns=extract.unread_columns(),
+        superseded_tables=tuple(sorted(f"{name} {period}" for name, period in extract.superseded)),
     )
 
 
@@ -108,13 +109,15 @@ class _Build:
     extract: Extract
     rules: ActivityRules
     people: pl.DataFrame
-    links: pl.DataFrame
+    links: identity.Links
     out: Path
     work: Path
 
     def run(self, progress: Progress) -> dict[str, int]:
-        self.codes = attach.code_lists(self.rules, medicines())
-        counts = self._dropped()
+        known = medicines()
+        self.codes = code_lists(self.rules, known)
+        counts = self._counted()
+        counts.update(code_counts(self.rules, known))
         engine = Local(self.work / "rows", self.people.height, -(-self.people.height // PERSONS_PER_BUCKET))
 
         def k2(rows: pl.DataFrame, bucket: int) -> None:
@@ -125,25 +128,30 @@ class _Build:
         return {"persons": self.people.height, **counts}
 
     def _table(
-        self, year: str | None, months: list[date] | None, links: pl.DataFrame, name: str
+        self, year: str | None, months: list[date | None] | None, links: identity.Links, name: str
     ) -> nw.LazyFrame[Any]:
         if name.startswith("codes."):
             frame = self.codes[name.removeprefix("codes.")].lazy()
-        elif name == "pairs":
-            frame = links.lazy()
-        elif name == "pseudonyms":
-            frame = identity.pseudonym_to_person(links).lazy()
-        elif name.startswith(("ER_", "NS_")) and months is not None:
-            frame = self.extract.scan(name).filter(pl.col("FLX_DIS_DTD").is_in(months))
+        elif name in links.tables():
+            frame = links.tables()[name].lazy()
+        elif name.startswith(("ER_", "NS_")):
+            frame = self.extract.scan(name) if months is None else self._of_months(name, months)
         else:
-            frame = self.extract.scan(name, year)
+            frame = self.extract.scan(name, year if year in self.extract.years(name) else None)
         return nw.from_native(frame)
+
+    def _of_months(self, name: str, months: list[date | None]) -> pl.LazyFrame:
+        """Return the lines of these flux months; affinée tables of DCIRS, joined on one key, may not tell theirs."""
+        flux = pl.col("FLX_DIS_DTD")
+        stated = flux.is_in([month for month in months if month is not None])
+        open_ = None in months or (name.startswith("NS_") and name not in WORLDS)
+        return self.extract.scan(name).filter(stated | flux.is_null() if open_ else stated)
 
     def _slices(self) -> Iterator[Slice]:
         for source in attach.SOURCES:
-            if source.anchor not in CLAIMS:
+            if source.anchor not in WORLDS:
                 yield from (self._slice(source, year) for year in self.extract.years(source.anchor))
-            elif self.extract.has(source.anchor):
+            elif source.anchor == self.extract.claims:
                 yield from self._claims(source)
 
     def _slice(self, source: Source, year: str) -> Slice:
@@ -151,55 +159,63 @@ class _Build:
         return Slice(f"{source.name} {year}".rstrip(), partial(source.rows, tables, self.rules, year))
 
     def _claims(self, source: Source) -> Iterator[Slice]:
-        for months in self._months(source.anchor):
-            name = f"{source.name} {months[0]:%Y-%m} to {months[-1]:%Y-%m}"
+        for months in self._months:
+            stated = [month for month in months if month is not None]
+            name = f"{source.name} {stated[0]:%Y-%m} to {stated[-1]:%Y-%m}" if stated else source.name
             yield Slice(name, partial(self._claim_rows, source, months))
 
-    def _claim_rows(self, source: Source, months: list[date]) -> nw.LazyFrame[Any]:
+    def _claim_rows(self, source: Source, months: list[date | None]) -> nw.LazyFrame[Any]:
         return source.rows(partial(self._table, None, months, self._entrants), self.rules, "")
 
     @cached_property
-    def _entrants(self) -> pl.DataFrame:
+    def _entrants(self) -> identity.Links:
         """Links of the persons who have a diagnosis of the cohort: only their claims need be attached.
 
         Read once the hospital slices are scattered, which is why these come first.
         """
-        scattered = list((self.work / "rows").rglob("*.parquet"))
-        if not self.rules.cohort.diagnosis or not scattered:
-            return self.links.filter(not self.rules.cohort.diagnosis)
-        diagnosed = (
-            pl.scan_parquet(scattered, glob=False)
+        if not self.rules.cohort.diagnosis:
+            return self.links
+        scattered = sorted((self.work / "rows").rglob("*.parquet"))
+        diagnosed = [
+            pl.read_parquet(path, columns=["person", "kind"], glob=False)
             .filter(pl.col("kind") == "diagnosis")
             .select("person")
-            .unique()
-        )
-        return self.links.join(diagnosed.collect(), on="person", how="semi")
+            for path in scattered
+        ]
+        return self.links.of(pl.concat([self.people.head(0).select("person"), *diagnosed]).unique())
 
-    def _months(self, anchor: str) -> Iterator[list[date]]:
-        """Yield runs of flux months that hold about `LINES_PER_SLICE` lines."""
+    @cached_property
+    def _months(self) -> list[list[date | None]]:
+        """Runs of flux months that hold about `LINES_PER_SLICE` lines; lines without a flux come with the first."""
         sizes = (
-            self.extract.scan(anchor)
+            self.extract.scan(self.extract.claims)
             .group_by("FLX_DIS_DTD")
             .len()
-            .filter(pl.col("FLX_DIS_DTD").is_not_null())
-            .sort("FLX_DIS_DTD")
+            .sort("FLX_DIS_DTD", nulls_last=False)
             .collect()
         )
         number = (sizes["len"].cum_sum() - 1) // LINES_PER_SLICE
-        for part in sizes.with_columns(number.alias("slice")).partition_by("slice", maintain_order=True):
-            yield part["FLX_DIS_DTD"].to_list()
+        parts = sizes.with_columns(number.alias("slice")).partition_by("slice", maintain_order=True)
+        return [part["FLX_DIS_DTD"].to_list() for part in parts]
 
-    def _dropped(self) -> Counter[str]:
-        """Count, source by source, what K1 read and what its filters leave out."""
+    def _counted(self) -> Counter[str]:
+        """Count, source by source, what K1 reads and what each trap touches; claims by runs of flux months."""
         counts: Counter[str] = Counter()
         for source in attach.SOURCES:
-            years = self.extract.years(source.anchor)
-            for year in years[:1] if source.anchor in CLAIMS else years:
-                tables = partial(self._table, None if source.anchor in CLAIMS else year, None, self.links)
-                counts.update(_one_row(source.counts(tables, self.rules, year)))
-        t = partial(self._table, None, None, self.links)
-        unknown = t("ER_PRS_F").join(t("pairs"), on=identity.PAIR, how="anti")
-        return counts + Counter(_one_row(unknown.select(nw.len().alias("lines_unknown_person"))))
+            if source.anchor == self.extract.claims:
+                for months in self._months:
+                    counts.update(self._counted_claims(source, months))
+            elif source.anchor not in WORLDS:
+                for year in self.extract.years(source.anchor):
+                    tables = partial(self._table, year, None, self.links)
+                    counts.update(_one_row(source.counts(tables, self.rules, year)))
+        return counts
+
+    def _counted_claims(self, source: Source, months: list[date | None]) -> Counter[str]:
+        tables = partial(self._table, None, months, self.links)
+        counts = Counter(_one_row(source.counts(tables, self.rules, "")))
+        counts.update(_one_row(dcir.unknown_persons(tables, WORLDS[source.anchor])))
+        return counts
 
     def _bucket(self, rows: pl.DataFrame, bucket: int) -> Mapping[str, int]:
         attached = rows if rows.width else pl.DataFrame(schema=ROW)
@@ -242,44 +258,3 @@ def _with_deprivation(people: pl.DataFrame, folder: Path) -> pl.DataFrame:
             f"{path.name} can't be read; write two columns, commune;quintile (1 to 5)"
         ) from error
     return people.join(quintiles, on="commune", how="left", maintain_order="left")
-
-
-def _horizons(extract: Extract) -> pl.DataFrame:
-    """Return until when each source is complete: as stated, else from the last flux month and the last PMSI year."""
-    rows = {
-        "patient_id": None,
-        "source": ["dcir", "pmsi"],
-        "observed_until": [_dcir_horizon(extract), _pmsi_horizon(extract)],
-    }
-    return conform(pl.DataFrame(rows), HORIZON_COLUMNS, "horizons")
-
-
-def _dcir_horizon(extract: Extract) -> date:
-    if stated := extract.cutoff("dcir"):
-        return stated
-    last = extract.scan("ER_PRS_F").select(
-        pl.col("FLX_DIS_DTD").max().dt.month_start().dt.offset_by(f"-{FEED_LAG_MONTHS}mo")
-    )
-    return _day(last, "ER_PRS_F has no FLX_DIS_DTD at all; give [cutoff] dcir in extract.toml")
-
-
-def _pmsi_horizon(extract: Extract) -> date:
-    if stated := extract.cutoff("pmsi"):
-        return stated
-    if ends := [_end_of(period) for period in extract.years("T_MCOaaB") if period]:
-        return max(ends)
-    last = extract.scan("T_MCOaaC").select(pl.col("SOR_DAT").max())
-    return _day(last, "T_MCOaaC has no SOR_DAT at all; give [cutoff] pmsi in extract.toml")
-
-
-def _end_of(period: str) -> date:
-    """Return the last day of ``21`` (a year) or ``21_03`` (January to March, cumulative)."""
-    year, _, month = period.partition("_")
-    return date(2000 + int(year), int(month or 12), monthrange(2000 + int(year), int(month or 12))[1])
-
-
-def _day(frame: pl.LazyFrame, otherwise: str) -> date:
-    value = frame.collect().item()
-    if not isinstance(value, date):
-        raise ExtractError(otherwise)
-    return value

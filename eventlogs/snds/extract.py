@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from filecmp import cmp
 from functools import cached_property
@@ -18,6 +18,9 @@ from eventlogs.snds import schema
 
 SUFFIXES = (".csv", ".parquet")
 CHUNK = 1 << 20
+
+PMSI = ("mco", "ssr", "had", "rip")
+"""Fields of the PMSI: each has its own horizon."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,22 @@ class Extract:
         Files of each table.
     settings : mapping
         Content of ``extract.toml``: ``columns`` (canonical name → name here), ``cutoff`` (source → last
-        complete day of care), ``synthetic``.
+        complete day of care), ``extraction`` (its name, under which persons without a national number are named),
+        ``synthetic``.
     work : pathlib.Path
         A folder for what must be rewritten before it can be read (Latin-1 text).
+    superseded : mapping of (family, period) to tuple of pathlib.Path
+        Cumulative files of a year that a fuller one replaces.
+    unknown : tuple of str
+        Entries named as SNDS tables that the readers don't use.
     """
 
     folder: Path
     found: Mapping[tuple[str, str], tuple[Path, ...]]
     settings: Mapping[str, object]
     work: Path
+    superseded: Mapping[tuple[str, str], tuple[Path, ...]] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, folder: Path, work: Path) -> Extract:
@@ -53,17 +63,35 @@ class Extract:
         """
         if not folder.is_dir():
             raise ExtractError(f"{folder} is not a folder; give the folder that holds the SNDS tables")
-        extract = cls(folder, _find(folder), _settings(folder), work)
-        missing = [
-            name for name, table in schema.tables().items() if table.required and not extract.years(name)
-        ]
+        found, unknown = _find(folder)
+        fullest, superseded = _fullest(found)
+        extract = cls(folder, fullest, _settings(folder), work, superseded, unknown)
+        extract._check_presence()
+        return extract
+
+    def _check_presence(self) -> None:
+        """Refuse an extract without a required table, or with two tables of which there can be one only."""
+        tables, groups = schema.tables(), schema.alternatives()
+        missing = {name: name for name, table in tables.items() if table.required and not self.has(name)}
+        for group in groups.values():
+            there = [name for name in group if self.has(name)]
+            if len(there) > 1:
+                raise ExtractError(
+                    f"{self.folder} has both {' and '.join(there)}, which tell the same care and would count twice; "
+                    "keep one, with its own affinée tables"
+                )
+            missing |= {} if there else {group[0]: " or ".join(group)}
         if missing:
             raise ExtractError(
-                f"{folder} has no table {', '.join(missing)}; "
-                f"found {', '.join(sorted({name for name, _ in extract.found})) or 'no SNDS table'}; "
+                f"{self.folder} has no table {', '.join(missing[name] for name in tables if name in missing)}; "
+                f"found {', '.join(sorted({name for name, _ in self.found})) or 'no SNDS table'}; "
                 "add a file or folder of that name (.parquet or .csv)"
             )
-        return extract
+
+    @property
+    def claims(self) -> str:
+        """The table of claims: ER_PRS_F (DCIR) or NS_PRS_F (DCIRS)."""
+        return next(name for name in schema.alternatives()["claims"] if self.has(name))
 
     def years(self, name: str) -> list[str]:
         """Return the years under which a table is there (``[""]`` when it carries none)."""
@@ -79,10 +107,29 @@ class Extract:
         return bool(self.settings.get("synthetic", False))
 
     def cutoff(self, source: str) -> date | None:
-        """Return the last complete day of care that ``extract.toml`` states for a source."""
+        """Return the last complete day of care that ``extract.toml`` states for a source.
+
+        ``pmsi`` stands for every field of the PMSI, ``all`` for every source.
+        """
         stated = self.settings.get("cutoff", {})
-        value = stated.get(source, stated.get("all")) if isinstance(stated, dict) else None
+        if not isinstance(stated, dict):
+            return None
+        names = [source, *(["pmsi"] if source in PMSI else []), "all"]
+        value = next((stated[name] for name in names if name in stated), None)
         return value.date() if isinstance(value, datetime) else value
+
+    def superseded_rows(self) -> int:
+        """Count the rows of the files that a fuller one replaces."""
+        files = [path for paths in self.superseded.values() for path in paths]
+        return sum(int(_collect(_raw(path).select(pl.len()), path).item()) for path in files)
+
+    def unread_columns(self) -> dict[str, int]:
+        """Count, table by table, the columns that are there and that the readers don't use."""
+        unread: dict[str, int] = {}
+        for (name, _), paths in sorted(self._readable.items()):
+            used = set(self._names(name, paths[0]).values())
+            unread[name] = max(unread.get(name, 0), len(set(_columns(paths[0])) - used))
+        return {name: n for name, n in unread.items() if n}
 
     def scan(self, name: str, year: str | None = None) -> pl.LazyFrame:
         """Return a table, typed, with all the columns that the schema knows (absent ones null).
@@ -103,7 +150,7 @@ class Extract:
         files = [self._typed(name, path) for path in self._readable.get((name, year), ())]
         if name != "T_MCOaaB" or not year:
             return files
-        discharge = pl.col("SOR_ANN").fill_null(2000 + int(year[:2]))
+        discharge = pl.col("SOR_ANN").fill_null(schema.year_of(year))
         return [file.with_columns(discharge) for file in files]
 
     @cached_property
@@ -152,13 +199,14 @@ class Extract:
             number can't be read.
         """
         absent: list[str] = []
-        for name, paths in self._tables():
+        for (name, period), paths in sorted(self._readable.items()):
             for path in paths:
-                absent += self._check_file(name, path)
+                absent += self._check_file(name, period, path)
         self._check_stays()
         self._check_months()
         for name, table in schema.tables().items():
-            if table.required and self.scan(name).select(pl.len()).collect().item() == 0:
+            needed = table.required or (table.one_of and self.has(name))
+            if needed and self.scan(name).select(pl.len()).collect().item() == 0:
                 raise ExtractError(f"{name} has no row; an extract needs at least one, check the export")
         return sorted(set(absent))
 
@@ -180,32 +228,43 @@ class Extract:
                     )
 
     def _check_months(self) -> None:
-        """Refuse a flux month that an archived table and the current one both hold: it would count twice."""
+        """Refuse a flux month that an archived table and the current one both hold: it would count twice.
+
+        The lines of December of an archived year have 1 January of the next year as their flux: they are in one of the
+        two tables.
+        """
+        for name in sorted({family for family, _ in self.found if family.startswith(("ER_", "NS_"))}):
+            years = self.years(name)
+            if len(years) > 1:
+                self._check_months_of(name, years)
+
+    def _check_months_of(self, name: str, years: list[str]) -> None:
         seen: dict[date, str] = {}
-        for year in self.years("ER_PRS_F"):
-            months = self.scan("ER_PRS_F", year).select(pl.col("FLX_DIS_DTD").drop_nulls().unique()).collect()
+        for year in years:
+            here = f"{name}_{year}" if year else name
+            months = self.scan(name, year).select(pl.col("FLX_DIS_DTD").drop_nulls().unique()).collect()
             for month in months["FLX_DIS_DTD"].to_list():
                 if month in seen:
                     raise ExtractError(
-                        f"flux month {month:%Y-%m} is both in ER_PRS_F_{year} and in {seen[month]}; keep one of the two"
+                        f"flux month {month:%Y-%m} is both in {here} and in {seen[month]}; keep one of the two"
                     )
-                seen[month] = f"ER_PRS_F_{year}" if year else "ER_PRS_F"
+                seen[month] = here
 
-    def _tables(self) -> Iterator[tuple[str, tuple[Path, ...]]]:
-        for (name, _), paths in sorted(self._readable.items()):
-            yield name, paths
-
-    def _check_file(self, name: str, path: Path) -> list[str]:
+    def _check_file(self, name: str, period: str, path: Path) -> list[str]:
         table, names = schema.tables()[name], self._names(name, path)
         for column in table.mandatory:
-            if column not in names:
+            if column not in names and table.expects(column, period):
                 raise ExtractError(
                     f"{path.name} has no column {column}, which {name} needs; "
                     f"found {', '.join(_columns(path)[:8])}…; "
                     "add it, or say its name in extract.toml [columns]"
                 )
         self._check_values(table, path, names)
-        return [f"{name}.{column}" for column in table.columns if column not in names]
+        return [
+            f"{name}.{column}"
+            for column in table.columns
+            if column not in names and table.expects(column, period)
+        ]
 
     def _check_values(self, table: schema.Table, path: Path, names: Mapping[str, str]) -> None:
         dtypes = _raw(path).collect_schema()
@@ -228,19 +287,38 @@ class Extract:
                 )
 
 
-def _find(folder: Path) -> dict[tuple[str, str], tuple[Path, ...]]:
+def _find(folder: Path) -> tuple[dict[tuple[str, str], tuple[Path, ...]], tuple[str, ...]]:
+    """Return the files of each known table, and the names of entries that look like a table and are not known."""
     found: dict[tuple[str, str], tuple[Path, ...]] = {}
     where: dict[tuple[str, str], Path] = {}
+    unknown: list[str] = []
     for entry in _entries(folder):
-        key = schema.family(entry.stem if entry.is_file() else entry.name)
+        name = entry.stem if entry.is_file() else entry.name
+        key = schema.family(name)
         if key is None:
-            continue
-        if key in where:
+            unknown += [name] if schema.LOOKS_LIKE_SNDS.match(name) else []
+        elif key in where:
             _refuse_other_content(where[key], entry, folder)
-            continue
-        where[key] = entry
-        found[key] = (entry,) if entry.is_file() else _parts(entry)
-    return found
+        else:
+            where[key] = entry
+            found[key] = (entry,) if entry.is_file() else _parts(entry)
+    return found, tuple(sorted(set(unknown)))
+
+
+def _fullest(
+    found: Mapping[tuple[str, str], tuple[Path, ...]],
+) -> tuple[dict[tuple[str, str], tuple[Path, ...]], dict[tuple[str, str], tuple[Path, ...]]]:
+    """Keep, of the files of one table and year, the one that reaches furthest; return also the others.
+
+    A file of the year under way (``21_03``) is cumulative: the year, or a later month, holds all of its rows.
+    """
+    last: dict[tuple[str, int | None], str] = {}
+    for name, period in found:
+        key = (name, schema.year_of(period))
+        if key not in last or (period and schema.end_of(last[key]) < schema.end_of(period)):
+            last[key] = period
+    fullest = {key: paths for key, paths in found.items() if last[key[0], schema.year_of(key[1])] == key[1]}
+    return fullest, {key: paths for key, paths in found.items() if key not in fullest}
 
 
 def _refuse_other_content(first: Path, second: Path, folder: Path) -> None:
@@ -253,9 +331,10 @@ def _refuse_other_content(first: Path, second: Path, folder: Path) -> None:
 
 
 def _entries(folder: Path) -> Iterator[Path]:
-    """Yield table files and table folders, without looking inside the latter."""
+    """Yield table files and table folders, without looking inside those of known tables."""
     for entry in sorted(folder.iterdir()):
         if entry.is_dir() and not schema.family(entry.name):
+            yield from ([entry] if schema.LOOKS_LIKE_SNDS.match(entry.name) else [])
             yield from _entries(entry)
         elif entry.is_dir() or entry.suffix.lower() in SUFFIXES:
             yield entry

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import narwhals as nw
 
 from eventlogs.activities import ActivityRules
-from eventlogs.snds.rows import STAY_KEY, Source, Tables, as_rows, cleaned, coded, together, with_prefix
+from eventlogs.snds.chaining import (
+    STAY,
+    Field,
+    beside,
+    by_prefix,
+    chained,
+    chaining_counts,
+    deaths,
+    diagnosed,
+    hospital_rows,
+    keyed,
+    of_disease,
+    position,
+    presence,
+    total,
+)
+from eventlogs.snds.practice import Practice
+from eventlogs.snds.rows import Source, Tables, coded, together
 
-RETURN_CODES = [
-    "NIR_RET", "NAI_RET", "SEX_RET", "SEJ_RET", "FHO_RET", "PMS_RET", "DAT_RET", "COH_NAI_RET", "COH_SEX_RET",
-]  # fmt: skip
+MCO = Field("T_MCOaaC")
 
-FICTITIOUS = ["xxxxxxxxxxxxxxxxx", "XXXXXXXXXXXXXXXXD", "XXXXXXXXXXXXXXXXS"]
-"""Values of NIR_ANO_17 that stand for nobody."""
+ABORTION = "14Z08Z"
+"""GHM that no extract may follow (legal reasons)."""
+
+AUTOMATIC_GHS = 9999
 
 PREPARATIONS = ["28Z19Z", "28Z20Z", "28Z21Z", "28Z22Z"]
 """Radiotherapy preparations: one event whatever NBR_SEA says."""
@@ -23,155 +39,153 @@ PREPARATIONS = ["28Z19Z", "28Z20Z", "28Z21Z", "28Z22Z"]
 PROVIDER_SESSIONS = ["28Z03", "28Z04", *(f"28Z{n:02}" for n in (*range(7, 14), *range(17, 26)))]
 """Sessions that a provider (SEJ_TYP B) performs for another establishment: they stay."""
 
+OTHER_SESSIONS = ["28Z14", "28Z15", "28Z16"]
+"""Transfusion, hyperbaric oxygen, apheresis: what the longer list of sessions leaves out."""
 
-def stay_filters() -> dict[str, nw.Expr]:
-    """Return, by reason, what a stay (T_MCOaaB joined to T_MCOaaC) must satisfy to be kept."""
-    provider = (nw.col("SEJ_TYP") == "B") & ~nw.col("GRG_GHM").str.slice(0, 5).is_in(PROVIDER_SESSIONS)
-    chained = [(nw.col(code) == "0") | nw.col(code).is_null() for code in RETURN_CODES]
+METASTASES = ("C77", "C78", "C79")
+
+
+def touched() -> dict[str, nw.Expr]:
+    """Return, by trap, whether a stay of T_MCOaaB falls into it, whatever the switches."""
+    ghm = nw.col("GRG_GHM")
+    automatic = (nw.col("TYP_GEN_RSA") != 0).fill_null(False) | (
+        nw.col("GHS_NUM") == AUTOMATIC_GHS
+    ).fill_null(False)
     return {
-        "grouping_error": ~nw.col("GRG_GHM").str.starts_with("90") | nw.col("GRG_GHM").is_null(),
-        "provider_stay": ~provider | nw.col("SEJ_TYP").is_null() | nw.col("GRG_GHM").is_null(),
-        "chaining_error": nw.all_horizontal(*chained, ignore_nulls=False)
-        & ~nw.col("NIR_ANO_17").is_in(FICTITIOUS),
+        "grouping_error": ghm.str.starts_with("90").fill_null(False),
+        "special_stay": (ghm == ABORTION).fill_null(False) | automatic,
+        "provider_stay": (nw.col("SEJ_TYP") == "B").fill_null(False),
+        "sessions_kept": ghm.str.starts_with("28").fill_null(False),
     }
 
 
-def stays(t: Tables) -> nw.LazyFrame[Any]:
-    """Return the stays that count, with their person."""
-    chained = t("T_MCOaaB").join(t("T_MCOaaC"), on=STAY_KEY, how="inner")
-    return chained.filter(*stay_filters().values()).join(t("pseudonyms"), on="NIR_ANO_17", how="inner")
+def left_out(practice: Practice) -> list[nw.Expr]:
+    """Return what takes a stay of T_MCOaaB away, as practice says; an empty GHM or SEJ_TYP takes nothing away."""
+    traps, ghm = touched(), nw.col("GRG_GHM")
+    group = ghm.str.slice(0, 5)
+    sessions = {
+        "sessions": group.is_in(PROVIDER_SESSIONS),
+        "all_28": ghm.str.starts_with("28") & ~group.is_in(OTHER_SESSIONS),
+        "leave_out": nw.lit(False),
+        "keep": nw.lit(True),
+    }
+    special = "special_stay" if practice.automatic_stays == "leave_out" else None
+    return [
+        traps["grouping_error"],
+        traps[special] if special else (ghm == ABORTION).fill_null(False),
+        traps["provider_stay"] & ~sessions[practice.provider_stays].fill_null(True),
+    ]
+
+
+def stays(t: Tables, practice: Practice, year: str) -> nw.LazyFrame[Any]:
+    """Return the stays that count, with their person and their dates."""
+    read = keyed(t("T_MCOaaB"), MCO).filter(*(~gone for gone in left_out(practice)))
+    return read.join(chained(t, MCO, practice, year), on=STAY, how="inner").with_columns(
+        nw.col("SOR_ANN").alias("year"),
+        nw.col("SOR_MOI").alias("month"),
+        nw.lit(None).cast(nw.Int64).alias("offset_days"),
+    )
 
 
 def stay_rows(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[Any]:
-    """Return the rows of the PMSI that the definition names: acts, sessions, diagnoses, bare stays, deaths."""
-    kept = stays(t)
-    positions = _positions(kept, t)
+    """Return the rows of the stays that the definition names: acts, sessions, diagnoses, bare stays, deaths."""
+    kept = stays(t, rules.practice, year)
+    positions = _positions(kept, t, rules)
+    full = positions.filter(
+        nw.col("related"), ~nw.col("GRG_GHM").str.starts_with("28") | nw.col("GRG_GHM").is_null()
+    )
     principal = positions.filter(nw.col("principal"))
-    rows = together(
+    return together(
         [
             _acts(kept, t),
+            _private_acts(kept, t),
             _sessions(kept, t),
-            *_by_prefix(principal, t, "DP", rules.of_system("DP")["code"], "stay"),
-            *_by_prefix(positions, t, "CIM10", rules.of_system("CIM10")["code"], "stay"),
-            *_by_prefix(positions, t, "diagnosis", rules.cohort.diagnosis, "diagnosis"),
-            *_bare_stays(positions, t, rules),
-            _deaths(kept),
+            *by_prefix(principal, t, "DP", rules.of_system("DP")["code"], "stay"),
+            *diagnosed(positions, t, rules, full),
+            deaths(kept, "T_MCOaaB"),
+            presence(kept, "T_MCOaaC"),
         ],
         t,
     )
-    return rows.with_columns(nw.lit(year).alias("table_year"))
+
+
+def first_activity(column: str) -> nw.Expr:
+    """Whether an act is told by its first activity: the others (anaesthesia) repeat it."""
+    return (nw.col(column) == "1") | nw.col(column).is_null()
 
 
 def _acts(kept: nw.LazyFrame[Any], t: Tables) -> nw.LazyFrame[Any]:
-    acts = t("T_MCOaaA").filter((nw.col("ACV_ACT") == "1") | nw.col("ACV_ACT").is_null())
-    found = coded(acts, "CDC_ACT", t("codes.CCAM")).join(kept, on=STAY_KEY, how="inner")
-    return _stay_events(
-        found, "act", "T_MCOaaA", "CCAM", nw.lit(1), offset_days=nw.col("ENT_DAT_DEL"), until=None
+    acts = coded(keyed(t("T_MCOaaA"), MCO).filter(first_activity("ACV_ACT")), "CDC_ACT", t("codes.CCAM"))
+    told = {"source": nw.lit("T_MCOaaA"), "code_system": nw.lit("CCAM"), "until": nw.lit(None)}
+    return hospital_rows(
+        acts.join(kept, on=STAY, how="inner"), "act", offset_days=nw.col("ENT_DAT_DEL"), **told
+    )
+
+
+def _private_acts(kept: nw.LazyFrame[Any], t: Tables) -> nw.LazyFrame[Any]:
+    """Acts that private hospitals bill, the code without its extension.
+
+    Before 2013 they have no delay: the same act is in T_MCOaaA, with its day.
+    """
+    billed = keyed(t("T_MCOaaFM"), MCO).filter(first_activity("ACV_ACT"), ~nw.col("DEL_DAT_ENT").is_null())
+    acts = coded(billed.with_columns(nw.col("CCAM_COD").str.slice(0, 7)), "CCAM_COD", t("codes.CCAM"))
+    told = {"source": nw.lit("T_MCOaaFM"), "code_system": nw.lit("CCAM"), "until": nw.lit(None)}
+    return hospital_rows(
+        acts.join(kept, on=STAY, how="inner"), "act", offset_days=nw.col("DEL_DAT_ENT"), **told
     )
 
 
 def _sessions(kept: nw.LazyFrame[Any], t: Tables) -> nw.LazyFrame[Any]:
-    found = coded(kept, "GRG_GHM", t("codes.GHM"))
-    counted = nw.col("GRG_GHM").is_in(PREPARATIONS) | nw.col("NBR_SEA").is_null()
-    return _stay_events(
-        found, "session", "T_MCOaaB", "GHM", nw.when(counted).then(nw.lit(1)).otherwise(nw.col("NBR_SEA"))
+    single = nw.col("GRG_GHM").is_in(PREPARATIONS) | nw.col("NBR_SEA").is_null()
+    return hospital_rows(
+        coded(kept, "GRG_GHM", t("codes.GHM")),
+        "session",
+        source=nw.lit("T_MCOaaB"),
+        code_system=nw.lit("GHM"),
+        quantity=nw.when(single).then(nw.lit(1)).otherwise(nw.col("NBR_SEA")),
     )
 
 
-def _positions(kept: nw.LazyFrame[Any], t: Tables) -> nw.LazyFrame[Any]:
-    """Return every diagnosis of every stay: ``diagnosis`` (without dots, signs, blanks), ``principal``, ``related``.
+def _positions(kept: nw.LazyFrame[Any], t: Tables, rules: ActivityRules) -> nw.LazyFrame[Any]:
+    """Return every diagnosis of every stay, and its GHM.
 
-    The D table lacks some diagnoses of the units: B, D and UM are searched together.
+    The D table lacks some diagnoses of the units: B, D and UM are searched together. An associated diagnosis is not
+    what the stay was for, unless its principal one is a metastasis (switch ``metastases``).
     """
-    unit = t("T_MCOaaUM").join(kept.drop("DGN_PAL", "DGN_REL"), on=STAY_KEY, how="inner")
-    associated = t("T_MCOaaD").join(kept, on=STAY_KEY, how="inner")
+    unit = keyed(t("T_MCOaaUM"), MCO).join(kept.drop("DGN_PAL", "DGN_REL"), on=STAY, how="inner")
+    associated = keyed(t("T_MCOaaD"), MCO).join(kept, on=STAY, how="inner")
+    spread = rules.practice.metastases == "with_primary"
+    beside_metastasis = of_disease("DGN_PAL", METASTASES if spread else ())
     return nw.concat(
         [
-            _position(kept, "DGN_PAL", "T_MCOaaB", principal=True, related=True),
-            _position(kept, "DGN_REL", "T_MCOaaB", principal=False, related=True),
-            _position(unit, "DGN_PAL", "T_MCOaaUM", principal=False, related=True),
-            _position(unit, "DGN_REL", "T_MCOaaUM", principal=False, related=True),
-            _position(associated, "ASS_DGN", "T_MCOaaD", principal=False, related=False),
+            position(kept, "DGN_PAL", "T_MCOaaB", "GRG_GHM", principal=True, related=True),
+            position(kept, "DGN_REL", "T_MCOaaB", "GRG_GHM", related=True),
+            position(unit, "DGN_PAL", "T_MCOaaUM", "GRG_GHM", related=True),
+            position(unit, "DGN_REL", "T_MCOaaUM", "GRG_GHM", related=True),
+            position(associated, "ASS_DGN", "T_MCOaaD", "GRG_GHM", related=beside_metastasis),
         ]
     )
 
 
-def _position(
-    frame: nw.LazyFrame[Any], column: str, source: str, *, principal: bool, related: bool
-) -> nw.LazyFrame[Any]:
-    return frame.filter(~nw.col(column).is_null()).select(
-        "person", *STAY_KEY, "ENT_DAT", "SOR_DAT", "SOR_ANN", "SOR_MOI", "GRG_GHM",
-        cleaned(column).alias("diagnosis"),
-        nw.lit(source).alias("table"),
-        nw.lit(principal).alias("principal"),
-        nw.lit(related).alias("related"),
-    )  # fmt: skip
-
-
-def _by_prefix(
-    positions: nw.LazyFrame[Any], t: Tables, name: str, prefixes: Iterable[str], kind: str
-) -> list[nw.LazyFrame[Any]]:
-    return [
-        _stay_events(found, kind, nw.col("table"), "CIM10", nw.lit(1))
-        for found in with_prefix(positions, t, name, prefixes)
-    ]
-
-
-def _bare_stays(positions: nw.LazyFrame[Any], t: Tables, rules: ActivityRules) -> list[nw.LazyFrame[Any]]:
-    """Full stays for the disease (principal or related diagnosis): events if nothing else comes of them."""
-    activity = rules.derived.get("stay_without_other_event")
-    if activity is None:
-        return []
-    full = positions.filter(
-        nw.col("related"), ~nw.col("GRG_GHM").str.starts_with("28") | nw.col("GRG_GHM").is_null()
-    )
-    found = _by_prefix(full, t, "diagnosis", rules.cohort.diagnosis, "bare_stay")
-    return [rows.with_columns(nw.lit(activity).alias("activity")) for rows in found]
-
-
-def _deaths(kept: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    died = kept.filter(nw.col("SOR_MOD") == "9").with_columns(
-        nw.col("SOR_DAT").alias("ENT_DAT"),
-        nw.lit("9").alias("code"),
-        nw.lit(None, nw.String).alias("activity"),
-    )
-    return _stay_events(died, "death", "T_MCOaaB", "SOR_MOD", nw.lit(1), until=None)
-
-
-def _stay_events(
-    rows: nw.LazyFrame[Any],
-    kind: str,
-    source: str | nw.Expr,
-    system: str,
-    quantity: nw.Expr,
-    *,
-    until: str | None = "SOR_DAT",
-    offset_days: nw.Expr | None = None,
-) -> nw.LazyFrame[Any]:
-    return as_rows(
-        rows,
-        kind=nw.lit(kind),
-        source=nw.lit(source) if isinstance(source, str) else source,
-        activity=nw.col("activity"),
-        code=nw.col("code"),
-        code_system=nw.lit(system),
-        date=nw.col("ENT_DAT"),
-        **({"until": nw.col(until)} if until else {}),
-        **({"offset_days": offset_days} if offset_days is not None else {}),
-        year=nw.col("SOR_ANN"),
-        month=nw.col("SOR_MOI"),
-        quantity=quantity,
-        facility=nw.col("ETA_NUM"),
-        establishment=nw.col("ETA_NUM"),
-        stay=nw.col("RSA_NUM"),
+def counted(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[Any]:
+    """Count the stays read and those that each trap touches."""
+    stay = keyed(t("T_MCOaaB"), MCO)
+    both = stay.join(keyed(t("T_MCOaaC"), MCO), on=STAY, how="inner")
+    traps = touched()
+    primary = keyed(t("T_MCOaaD"), MCO).filter(of_disease("ASS_DGN", rules.cohort.diagnosis))
+    spread = stay.filter(of_disease("DGN_PAL", METASTASES)).join(primary, on=STAY, how="semi")
+    session = of_disease("DGN_PAL", ("Z51",)) & of_disease("DGN_REL", rules.cohort.diagnosis)
+    return beside(
+        [
+            total(both, "stays_read"),
+            stay.select(
+                session.sum().alias("trap.session_coding"),
+                *(touching.sum().alias(f"trap.{trap}") for trap, touching in traps.items()),
+            ),
+            total(spread, "trap.metastasis_first"),
+            chaining_counts(t, MCO, rules.practice, year),
+        ]
     )
 
 
-def dropped(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[Any]:
-    """Count, by reason, the stays that the filters leave out."""
-    chained = t("T_MCOaaB").join(t("T_MCOaaC"), on=STAY_KEY, how="inner")
-    reasons = ((~keep).sum().alias(f"stays_{reason}") for reason, keep in stay_filters().items())
-    return chained.select(nw.len().alias("stays_read"), *reasons)
-
-
-STAYS = Source("PMSI MCO", "T_MCOaaB", stay_rows, dropped)
+STAYS = Source("PMSI MCO", "T_MCOaaB", stay_rows, counted)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+DEATH_SOURCES = ("causes", "beneficiaries", "stays")
+"""KI_CCI_R, IR_BEN_R, discharge mode 9 of a stay."""
+
 
 @dataclass(frozen=True)
 class Practice:
@@ -66,5 +69,5 @@ class Practice:
     regularisations: Literal["netted", "positive_lines"] = "netted"
     metastases: Literal["with_primary", "ignored"] = "with_primary"
     archived_persons: Literal["gathered", "current_only"] = "gathered"
-    death_order: tuple[str, ...] = ("causes", "beneficiaries", "stays")
+    death_order: tuple[str, ...] = DEATH_SOURCES
     infer_regimens: bool = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import narwhals as nw
@@ -50,8 +51,6 @@ LINE_KEY = [
 ]  # fmt: skip
 """The nine columns that join ER_PRS_F to its affinée tables."""
 
-STAY_KEY = ["ETA_NUM", "RSA_NUM"]
-
 ROW: dict[str, Any] = {
     "person": pl.Int64,
     "kind": pl.String,
@@ -88,8 +87,9 @@ ROW: dict[str, Any] = {
 ``kind``: *line* (DCIR, still to be netted), *act* (dated entry + ``offset_days``), *session* (``quantity`` of them in
 one row), *stay* (an event at entry), *bare_stay* (an event only if the stay gave no other), *visit* (external care and
 the like, an event at its date), *diagnosis* (opens the cohort, no event; ``code`` is the CIM-10 prefix found,
-``source`` is IR_IMB_R for an ALD), *death*, *presence* (``date`` and ``until``: first and last care of any kind; no
-event), *abroad* (``date`` and ``until``: first and last care of any kind with a residence abroad; no event).
+``source`` is IR_IMB_R for an ALD), *death*, *presence* (``date`` and ``until``: first and last care of any kind with a
+residence in France or not stated; no event), *abroad* (``date`` and ``until``: first and last care of any kind with a
+residence abroad; no event).
 
 ``atc`` is the molecule in the current vintage; ``precision`` overrides the precision of the date (``week``, ``month``).
 The last columns, with ``flux``, ``establishment``, ``stay``, ``part`` (a further key where the table has one) and
@@ -134,4 +134,35 @@ def as_rows(frame: nw.LazyFrame[Any], **values: nw.Expr) -> nw.LazyFrame[Any]:
 def together(parts: Iterable[nw.LazyFrame[Any]], t: Tables) -> nw.LazyFrame[Any]:
     """Concatenate rows; without any part, no row."""
     found = list(parts)
-    return nw.concat(found) if found else as_rows(t("pairs").filter(nw.lit(False)))
+    return nw.concat(found) if found else as_rows(t("pairs").head(0))
+
+
+def total(flag: nw.Expr, name: str) -> nw.Expr:
+    """Count the rows of which something holds; where it can't be said (null) it does not."""
+    return nw.when(flag).then(nw.lit(1)).otherwise(nw.lit(0)).sum().alias(name)
+
+
+def beside(counts: Iterable[nw.LazyFrame[Any]]) -> nw.LazyFrame[Any]:
+    """Put frames of one row side by side."""
+    first, *others = counts
+    return reduce(lambda left, right: left.join(right, how="cross"), others, first)
+
+
+FACILITY_DIGITS = 9
+
+
+def wrong_key(column: str) -> nw.Expr:
+    """Tell whether a FINESS number on nine digits has a wrong last one.
+
+    The last digit is a key as Luhn's: every second digit doubled, the digits of all summed to a multiple of ten (SNDS
+    documentation: a key; that it is Luhn's is recalled). Numbers with a letter (Corsica) and shorter ones are not
+    judged.
+    """
+    judged = nw.col(column).str.contains("^[0-9]{9}$")
+    number = nw.when(judged).then(nw.col(column)).otherwise(nw.lit("0" * FACILITY_DIGITS))
+    digits = [number.str.slice(place, 1).cast(nw.Int64) for place in range(FACILITY_DIGITS)]
+    doubled = [
+        digit if place % 2 == 0 else nw.when(digit > 4).then(digit * 2 - 9).otherwise(digit * 2)
+        for place, digit in enumerate(digits)
+    ]
+    return reduce(lambda left, right: left + right, doubled) % 10 != 0

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import re
 import tomllib
+from calendar import monthrange
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
 import polars as pl
 
-Kind = Literal["text", "int", "date"]
+Kind = Literal["text", "int", "number", "date"]
 
-DTYPES: dict[Kind, pl.DataType] = {"text": pl.String(), "int": pl.Int64(), "date": pl.Date()}
+KINDS: tuple[Kind, ...] = ("text", "int", "number", "date")
+
+DTYPES: dict[Kind, pl.DataType] = {
+    "text": pl.String(),
+    "int": pl.Int64(),
+    "number": pl.Float64(),
+    "date": pl.Date(),
+}
 
 DATE_FORMATS: tuple[tuple[str, str, int], ...] = (
     (r"^\d{4}-\d{2}-\d{2}", "%Y-%m-%d", 10),
@@ -25,7 +34,10 @@ DATE_FORMATS: tuple[tuple[str, str, int], ...] = (
 )
 """Shapes in which SNDS exports write a date: pattern, format, characters read; the first that fits is taken."""
 
-DIAGNOSES = ("DGN_PAL", "DGN_REL", "ASS_DGN", "MED_MTF_COD")
+DIAGNOSES = (
+    "DGN_PAL", "DGN_REL", "ASS_DGN", "MED_MTF_COD", "DGN_ASS", "DGN_COD", "MOR_PRP", "ETL_AFF", "FP_PEC", "DCD_CIM_COD",
+    "ECD_CIM_COD",
+)  # fmt: skip
 """Columns where ``.0`` belongs to the code (C50.0); elsewhere a spreadsheet wrote a code as a decimal number."""
 
 NULL_YEAR = 1600
@@ -37,13 +49,39 @@ FLUX = ("FLX_DIS_DTD", "FLX_TRT_DTD")
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its family name, its source, and its columns."""
+    """One table of the schema.
+
+    Parameters
+    ----------
+    name : str
+        Family name.
+    source : str
+        Whose horizon it has (`horizons`).
+    required : bool
+        Whether an extract must have it.
+    mandatory : tuple of str
+        Columns that can't be missed.
+    columns : mapping of str to Kind
+        Columns that the readers use.
+    one_of : str
+        Name of a group of tables of which an extract must have exactly one; empty: none.
+    since, until : mapping of str to int
+        First and last year in which a column exists, where the schema says so.
+    """
 
     name: str
     source: str
     required: bool
     mandatory: tuple[str, ...]
     columns: Mapping[str, Kind]
+    one_of: str = ""
+    since: Mapping[str, int] = field(default_factory=dict)
+    until: Mapping[str, int] = field(default_factory=dict)
+
+    def expects(self, column: str, period: str) -> bool:
+        """Tell whether a column exists in a table of this period (``21``, ``21_03``, ``2021``; ``""``: any)."""
+        year = year_of(period)
+        return year is None or self.since.get(column, year) <= year <= self.until.get(column, year)
 
 
 @cache
@@ -57,7 +95,17 @@ def _documents() -> list[dict[str, Any]]:
 def tables() -> dict[str, Table]:
     """Return the known tables by family name (``ER_PRS_F``, ``T_MCOaaB``)."""
     return {
-        name: _table(name, entry) for document in _documents() for name, entry in document["tables"].items()
+        name: _table(name, entry, document.get("shared", {}))
+        for document in _documents()
+        for name, entry in document["tables"].items()
+    }
+
+
+def alternatives() -> dict[str, tuple[str, ...]]:
+    """Return the groups of tables of which an extract has exactly one."""
+    groups = sorted({table.one_of for table in tables().values() if table.one_of})
+    return {
+        group: tuple(name for name, table in tables().items() if table.one_of == group) for group in groups
     }
 
 
@@ -67,30 +115,61 @@ def aliases() -> dict[str, list[str]]:
     return {name: others for document in _documents() for name, others in document.get("aliases", {}).items()}
 
 
-def _table(name: str, entry: Mapping[str, list[str]]) -> Table:
-    kinds: tuple[Kind, ...] = ("text", "int", "date")
+def _table(name: str, entry: Mapping[str, Any], shared: Mapping[str, Mapping[str, list[str]]]) -> Table:
+    key = shared.get(entry.get("key", ""), {})
+    written = (entry, key, shared.get(entry.get("shared", ""), {}))
     return Table(
         name=name,
         source=str(entry["source"]),
         required=bool(entry.get("required", False)),
-        mandatory=tuple(entry["mandatory"]),
-        columns={column: kind for kind in kinds for column in entry[kind]},
+        mandatory=(*entry["mandatory"], *(column for kind in KINDS for column in key.get(kind, ()))),
+        columns={column: kind for kind in KINDS for part in written for column in part.get(kind, ())},
+        one_of=str(entry.get("one_of", "")),
+        since=dict(entry.get("since", {})),
+        until=dict(entry.get("until", {})),
     )
 
 
-FAMILY = re.compile(r"^T_MCO(\d{2}|aa)(?:_(\d{2}|nn))?(B|C|A|D|UM)$", re.IGNORECASE)
-ARCHIVE = re.compile(r"^(ER_[A-Z]{3}_F)_(20\d{2})$", re.IGNORECASE)
+FAMILY = re.compile(r"^T_([A-Z]{3})(\d{2}|aa)(?:_(\d{2}|nn))?([A-Z][A-Z0-9]*)$", re.IGNORECASE)
+"""Name of a table of the PMSI: field, year, months of a cumulative file, table."""
+
+ARCHIVE = re.compile(r"^((?:ER|NS)_[A-Z]{3}_F)_(20\d{2})$", re.IGNORECASE)
+
+LOOKS_LIKE_SNDS = re.compile(
+    r"^((ER|NS)_[A-Z]{3}_F(_20\d{2})?|(IR|KI|DA|BE)_[A-Z0-9]{3}_[RV]\w*|CT_\w+|T_(MCO|SSR|HAD|RIP|SUP)\w+)$",
+    re.IGNORECASE,
+)
+"""Names that SNDS tables have, those that the readers don't know among them."""
+
+FIRST_YEAR = 90
+"""Years on two digits from this on are of the twentieth century."""
+
+
+def year_of(period: str) -> int | None:
+    """Return the year of ``21``, ``21_03`` or ``2021``; None where the table carries none."""
+    year = period.partition("_")[0]
+    if not year:
+        return None
+    return int(year) if len(year) == 4 else int(year) + (1900 if int(year) >= FIRST_YEAR else 2000)
+
+
+def end_of(period: str) -> date:
+    """Return the last day of ``21`` (a year) or ``21_03`` (January to March, cumulative)."""
+    year, month = year_of(period) or date.max.year, int(period.partition("_")[2] or 12)
+    return date(year, month, monthrange(year, month)[1])
 
 
 def family(name: str) -> tuple[str, str] | None:
     """Return (family, year) of a file or folder name, or None if the readers don't know it.
 
     ``T_MCO21B`` → (``T_MCOaaB``, ``21``); ``T_MCO21_03B`` → (``T_MCOaaB``, ``21_03``);
+    ``T_HAD21A`` → (``T_HADaaA``, ``21``), whatever field and table the schema has;
     ``ER_PRS_F_2019`` → (``ER_PRS_F``, ``2019``); ``IR_BEN_R`` → (``IR_BEN_R``, ``""``).
     """
     if match := FAMILY.match(name):
-        period = [part for part in match.group(1, 2) if part and part.isdigit()]
-        return f"T_MCOaa{match[3].upper()}", "_".join(period)
+        period = [part for part in match.group(2, 3) if part and part.isdigit()]
+        known = f"T_{match[1].upper()}aa{match[4].upper()}"
+        return (known, "_".join(period)) if known in tables() else None
     if match := ARCHIVE.match(name):
         return (match[1].upper(), match[2]) if match[1].upper() in tables() else None
     return (name.upper(), "") if name.upper() in tables() else None
@@ -105,16 +184,16 @@ def typed(column: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
         return _date(_raw_date(_text(_as_text(raw, dtype)))).alias(column)
     if kind == "date":
         return _date(raw).alias(column)
-    if kind == "int":
-        number = _text(raw).cast(pl.Float64, strict=False) if dtype == pl.String else raw
-        return number.cast(pl.Int64, strict=False).alias(column)
+    if kind in ("int", "number"):
+        number = _number(raw) if dtype == pl.String else raw
+        return number.cast(DTYPES[kind], strict=False).alias(column)
     code = raw.cast(pl.Int64, strict=False).cast(pl.String) if dtype.is_float() else raw.cast(pl.String)
     return _text(code if column in DIAGNOSES else code.str.strip_suffix(".0")).alias(column)
 
 
 def is_doubtful(kind: Kind, dtype: pl.DataType) -> bool:
     """Say whether a raw column of this type may hold values that can't be read as `kind`."""
-    return (kind == "date" and not dtype.is_temporal()) or (kind == "int" and dtype == pl.String)
+    return (kind == "date" and not dtype.is_temporal()) or (kind in ("int", "number") and dtype == pl.String)
 
 
 def unreadable(column: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
@@ -122,6 +201,11 @@ def unreadable(column: str, kind: Kind, dtype: pl.DataType) -> pl.Expr:
     there = _text(_as_text(pl.col(column), dtype))
     read = _raw_date(there) if kind == "date" else typed(column, kind, dtype)
     return there.is_not_null() & read.is_null()
+
+
+def _number(raw: pl.Expr) -> pl.Expr:
+    """Read a number, its decimals after a point or a comma."""
+    return _text(raw).str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
 
 
 def _as_text(raw: pl.Expr, dtype: pl.DataType) -> pl.Expr:

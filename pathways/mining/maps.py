@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from html import escape
 from math import ceil
-from typing import Any, Literal
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -25,10 +25,10 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from eventlogs.abstraction import Level, in_phases
 from eventlogs.log import EventLog
 from pathways.definition import Pathway
 
-Level = Literal["activity", "phase"]
 Integers = NDArray[np.integer[Any]]
 Flags = NDArray[np.bool_]
 
@@ -403,7 +403,7 @@ def _node_counts(seq: Sequences, day_zero: Integers) -> pl.DataFrame:
 
 def phase_log(log: EventLog, pathway: Pathway) -> EventLog:
     """Return the log at the level of phases: activities renamed to theirs, runs of one phase written once."""
-    return log.with_activities(pathway.phase_of()).collapse_repeats()
+    return in_phases(log, pathway.phase_of())
 
 
 def milestone_log(log: EventLog, pathway: Pathway) -> EventLog:
@@ -433,8 +433,8 @@ class ProcessMap:
         Patients with at least one event; events.
     name : str
         Title.
-    level : {'activity', 'phase'}
-        What a node is.
+    level : {'code', 'activity', 'phase'}
+        What a node is (see `eventlogs.abstraction.at_level`).
 
     Notes
     -----

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import polars as pl
 
+from eventlogs.abstraction import Level
 from eventlogs.errors import DisclosureRefused, LogError
 from eventlogs.log import EventLog
-from pathways.mining.maps import ELSEWHERE, END, START, Level, ProcessMap
+from pathways.mining.maps import ELSEWHERE, END, START, ProcessMap
 
 if TYPE_CHECKING:
     import pandas as pd

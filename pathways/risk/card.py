@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from eventlogs.feeds import FEEDS
 from pathways.risk import evaluation
-from pathways.risk.feeds import FEEDS
 
 if TYPE_CHECKING:
     from pathways.risk.model import RiskModel

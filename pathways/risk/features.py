@@ -19,10 +19,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eventlogs.errors import InputError
+from eventlogs.feeds import Feed, under_feed
 from eventlogs.log import TIME, EventLog
 from pathways.definition import BreakdownDefinition, Language, Pathway
 from pathways.risk.breakdown import PENDING_COLUMNS, BreakdownResults, general_horizon, pending, until
-from pathways.risk.feeds import Feed, under_feed
 
 Unit = Literal["days", "count", "share", "years", "flag", "category"]
 About = Literal["expectation", "history", "person", "place"]
@@ -260,7 +260,7 @@ def landmark_table(
 ) -> pl.DataFrame:
     """Return the landmark rows with their features: `ROW_COLUMNS`, then `feature_names`."""
     fed = under_feed(log, feed)
-    tables = [_one_landmark(fed.as_of(day), pathway, day) for day in dates]
+    tables = [_one_landmark(fed.as_of(day, feed), pathway, day) for day in dates]
     return pl.concat([_no_rows(pathway), *tables])
 
 

@@ -30,14 +30,14 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from eventlogs.errors import InputError
+from eventlogs.feeds import Feed
+from eventlogs.feeds import feed as feed_named
 from eventlogs.log import EventLog
 from pathways.definition import Pathway
 from pathways.risk import evaluation
 from pathways.risk.breakdown import evaluate
 from pathways.risk.card import card
 from pathways.risk.features import CATEGORY, feature_names, labels, landmark_dates, landmark_table
-from pathways.risk.feeds import Feed
-from pathways.risk.feeds import feed as feed_named
 from pathways.study import replacing
 
 Learner = Literal["boosting", "logistic"]

@@ -12,13 +12,13 @@ from typing import Literal
 import polars as pl
 
 from eventlogs.errors import InputError, did_you_mean
+from eventlogs.feeds import Feed, feed_of
+from eventlogs.feeds import feed as feed_named
 from eventlogs.log import EventLog
 from pathways.definition import Language, Pathway
 from pathways.risk.breakdown import general_horizon
 from pathways.risk.explain import model_reasons, pathway_reasons
 from pathways.risk.features import feature_names, features, rows_at
-from pathways.risk.feeds import Feed, feed_of
-from pathways.risk.feeds import feed as feed_named
 from pathways.risk.model import RiskModel
 
 ListFormat = Literal["csv", "xlsx"]
@@ -174,7 +174,7 @@ def score(
     _check_model(model, pathway)
     _check_log(log, pathway, at)
     profile = feed_of(log) if feed is None else feed_named(feed)
-    known = log.as_of(at)
+    known = log.as_of(at, profile)
     rows = rows_at(known, pathway, at)
     chosen = _highest(rows.hstack(features(known, rows, pathway)), model, capacity)
     return RiskList(

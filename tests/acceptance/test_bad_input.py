@@ -56,7 +56,9 @@ def test_missing_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_folder_without_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "extract").mkdir()
-    assert "has no table IR_BEN_R, ER_PRS_F, T_MCOaaB, T_MCOaaC" in refused(tmp_path / "extract", capsys)
+    assert "has no table IR_BEN_R, ER_PRS_F or NS_PRS_F, T_MCOaaB, T_MCOaaC" in refused(
+        tmp_path / "extract", capsys
+    )
 
 
 def test_empty_table(extract: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,12 +14,7 @@ from eventlogs.synthetic.quirks import NATURAL
 from pathways.steps import build
 
 KEY = ["patient_id", "activity", "start"]
-AWAITED = frozenset(
-    {
-        "fictitious_number", "double_facility", "special_stay", "information_line", "freshness", "metastasis_first",
-        "death_sources", "cip_lengths",
-    }
-)  # fmt: skip
+AWAITED = frozenset({"fictitious_number", "death_sources"})
 """Traps that the readers don't know yet."""
 
 PLANTED = [trap for trap in TRAPS if trap not in AWAITED]

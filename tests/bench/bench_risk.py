@@ -19,12 +19,12 @@ from sklearn.metrics import roc_auc_score
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from eventlogs.feeds import feed
 from eventlogs.log import EventLog
 from eventlogs.synthetic import synthesise
 from pathways.definition import Pathway
 from pathways.risk.breakdown import evaluate
 from pathways.risk.features import landmark_dates
-from pathways.risk.feeds import feed
 from pathways.risk.model import RiskModel, labelled_rows, split
 from pathways.steps import build, train
 from tests import oracle

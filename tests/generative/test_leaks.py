@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from eventlogs.feeds import FEEDS
 from eventlogs.log import EventLog
 from pathways.risk.features import feature_names, features, landmark_dates, landmark_table, rows_at
-from pathways.risk.feeds import FEEDS
 from pathways.risk.model import BreakdownRiskModel, labelled_rows, split
 from tests.unit.simulated import cohort, pathway
 

@@ -12,6 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from eventlogs.errors import InputError
+from eventlogs.feeds import FEEDS, feed, feed_of, under_feed
 from eventlogs.log import EventLog
 from pathways.definition import Pathway
 from pathways.risk.breakdown import evaluate, pending
@@ -27,7 +28,6 @@ from pathways.risk.features import (
     landmark_table,
     rows_at,
 )
-from pathways.risk.feeds import FEEDS, feed, feed_of, under_feed
 
 from .simulated import cohort, pathway
 

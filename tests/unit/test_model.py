@@ -21,12 +21,12 @@ from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import FunctionTransformer
 
 from eventlogs.errors import InputError
+from eventlogs.feeds import FEEDS
 from eventlogs.log import EventLog
 from pathways.risk import evaluation
 from pathways.risk.card import card
 from pathways.risk.evaluation import METRICS, Scored, audit, calibration_table, measure, on_list, shareable
 from pathways.risk.features import feature_names, landmark_dates
-from pathways.risk.feeds import FEEDS
 from pathways.risk.model import BreakdownRiskModel, RiskModel, labelled_rows, load_model, train
 
 from .simulated import cohort, pathway, trained

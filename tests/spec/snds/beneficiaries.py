@@ -51,7 +51,7 @@ RULES: tuple[Rule, ...] = (
             "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | a | 2021-03-01\n2 | b | 2021-03-02\n3 | c | 2021-03-03",
             "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001",
         },
-        "P1 | breast_biopsy | 2021-03-01\nb-1 | breast_biopsy | 2021-03-02\nc-1 | breast_biopsy | 2021-03-03",
+        "P1 | breast_biopsy | 2021-03-01\nx4a6cfc9c180a6257 | breast_biopsy | 2021-03-02\nxe8b8b18f48d5710a | breast_biopsy | 2021-03-03",
         traps=("policy_holder",),
     ),
     Rule(

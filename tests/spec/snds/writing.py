@@ -68,8 +68,10 @@ def write(rule: Rule, folder: Path, defaults_of: Mapping[str, Mapping[str, str]]
         given.setdefault(name, pl.DataFrame({"BEN_NIR_PSA": sorted(persons - {""})}))
     for name in ("ER_PRS_F", "T_MCO21B", "T_MCO21C"):
         given.setdefault(name, pl.DataFrame([BYSTANDER[name]]))
+    if "BEN_IDT_ANO" not in given["IR_BEN_R"].columns:
+        given["IR_BEN_R"] = given["IR_BEN_R"].with_columns(BEN_IDT_ANO=pl.col("BEN_NIR_PSA") + "-1")
     for name, frame in given.items():
         defaults = {c: pl.lit(v).alias(c) for c, v in defaults_of[name].items() if c not in frame.columns}
         frame.with_columns(*defaults.values()).write_csv(folder / f"{name}.csv", separator=";")
-    (folder / "extract.toml").write_text("[cutoff]\ndcir = 2022-12-31\npmsi = 2022-12-31\n")
+    (folder / "extract.toml").write_text("extraction = 'spec'\n[cutoff]\nall = 2022-12-31\n")
     return folder
