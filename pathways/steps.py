@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from eventlogs import meds, omop, table, xes
+from eventlogs import meds, networks, omop, table, xes
 from eventlogs.activities import ActivityRules
 from eventlogs.engine import Progress, silent
 from eventlogs.errors import DefinitionError, DisclosureRefused, StudyError, did_you_mean
@@ -118,6 +118,7 @@ def build(
     with measured("build") as step, replacing(Path(out).resolve()) as folder:
         made = _DOORS[door](place, folder, chosen, dict(columns or {}), progress)
         if chosen is not None:
+            _attribute(place, folder, chosen)
             (folder / "pathway.toml").write_text(chosen.text, encoding="utf-8")
         write_json(folder / "manifest.json", _manifest(place, door, chosen, made))
         built = Study.open(folder)
@@ -125,6 +126,17 @@ def build(
     study = Study.open(out)
     study.record(step)
     return Study.open(out)
+
+
+def _attribute(place: Path, folder: Path, pathway: Pathway) -> None:
+    """Fill the patients' network, where the definition has a rule and the source the table that it names."""
+    rule = pathway.network
+    if rule is None or not (place / rule.table).is_file():
+        return
+    patients, parts = folder / "patients.parquet", sorted((folder / "events").glob("*.parquet"))
+    known = pl.read_parquet(patients, glob=False)
+    events = pl.scan_parquet(parts, glob=False)
+    networks.with_network(known, events, rule, networks.read(place / rule.table)).write_parquet(patients)
 
 
 def _manifest(source: Path, door: Door, pathway: Pathway | None, made: _Made) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from eventlogs.activities import ActivityRules
 from eventlogs.snds import schema
 from eventlogs.snds.geography import ABROAD
 from eventlogs.snds.practice import Practice
-from eventlogs.snds.rows import LINE_KEY, Source, Tables, as_rows, beside, total, wrong_key
+from eventlogs.snds.rows import LINE_KEY, Source, Tables, as_rows, beside, misread, total, wrong_key
 
 
 @dataclass(frozen=True)
@@ -335,7 +335,12 @@ def _span(lines: nw.LazyFrame[Any], kind: str, world: World) -> nw.LazyFrame[Any
 
 def counted(t: Tables, rules: ActivityRules, year: str = "", *, world: World) -> nw.LazyFrame[Any]:
     """Count what is read and what each trap touches, whatever the switches."""
-    parts = [_counted_lines(t, world), _counted_medicines(t, world), _counted_units(t, world, rules.practice)]
+    parts = [
+        _counted_lines(t, world),
+        _counted_medicines(t, world),
+        _counted_units(t, world, rules.practice),
+        misread(t, world.table("CAM"), "CAM_PRS_IDE"),
+    ]
     return beside([*parts, _counted_places(t, world)] if world is DCIR else parts)
 
 

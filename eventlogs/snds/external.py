@@ -26,7 +26,7 @@ from eventlogs.snds.chaining import (
 from eventlogs.snds.mco import first_activity
 from eventlogs.snds.mco_drugs import ucd7
 from eventlogs.snds.practice import Practice
-from eventlogs.snds.rows import Source, Tables, coded, together
+from eventlogs.snds.rows import Source, Tables, coded, misread, together
 
 EXTERNAL = Field("T_MCOaaCSTC", stay="SEQ_NUM", return_codes=VISIT_RETURN_CODES, doubled=("AP-HP", "AP-HM"))
 """The hospitals of Lyon (HCL) report their external care once."""
@@ -119,6 +119,7 @@ def counted(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[Any
     return beside(
         [
             total(_handed_out(t), "trap.drugs_told_twice"),
+            misread(t, "T_MCOaaFMSTC", "CCAM_COD"),
             chaining_counts(t, EXTERNAL, rules.practice, year),
         ]
     )

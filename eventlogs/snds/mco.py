@@ -24,7 +24,7 @@ from eventlogs.snds.chaining import (
     total,
 )
 from eventlogs.snds.practice import Practice
-from eventlogs.snds.rows import Source, Tables, coded, together
+from eventlogs.snds.rows import Source, Tables, coded, misread, together
 
 MCO = Field("T_MCOaaC")
 
@@ -183,6 +183,7 @@ def counted(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[Any
                 *(touching.sum().alias(f"trap.{trap}") for trap, touching in traps.items()),
             ),
             total(spread, "trap.metastasis_first"),
+            misread(t, "T_MCOaaA", "CDC_ACT"),
             chaining_counts(t, MCO, rules.practice, year),
         ]
     )

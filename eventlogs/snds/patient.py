@@ -170,7 +170,7 @@ def superseded(netted: pl.DataFrame) -> pl.DataFrame:
 
 def hospital_events(rows: pl.DataFrame, *, bare: bool) -> pl.DataFrame:
     """Return the draft events of stays: acts, sessions one by one, diagnoses, and stays that gave nothing else."""
-    told = rows.filter(pl.col("kind").is_in(["act", "session", "stay"]))
+    told = rows.filter(pl.col("kind").is_in(["act", "session", "stay", "visit"]))
     stay_key = ["person", "establishment", "stay", "year"]
     silent = rows.filter(pl.col("kind") == "bare_stay").join(told, on=stay_key, how="anti", nulls_equal=True)
     parts = [expand_sessions(told), *([silent] if bare else [])]

@@ -101,6 +101,11 @@ def coded(frame: nw.LazyFrame[Any], column: str, codes: nw.LazyFrame[Any]) -> nw
     return frame.with_columns(nw.col(column).alias("code")).join(codes, on="code", how="inner")
 
 
+def misread(t: Tables, acts: str, column: str) -> nw.LazyFrame[Any]:
+    """Count the acts of a table that published lists misread (`codes.MISREAD`): ``trap.misread_acts``."""
+    return coded(t(acts), column, t("codes.MISREAD")).select(nw.len().alias("trap.misread_acts"))
+
+
 def cleaned(column: str) -> nw.Expr:
     """Return a diagnosis without dots, signs and blanks."""
     return nw.col(column).str.replace_all("[.+* ]", "")

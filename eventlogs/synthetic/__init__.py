@@ -14,22 +14,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import polars as pl
 
 from eventlogs.errors import InputError, did_you_mean
 
+from .cancers import CANCERS
 from .extract import Chunk, build_chunk, land_stream
 from .network import NetworkLog, network_log
 from .parameters import Calendar
 from .people import Land, draw_land, hotspot_candidates, population
 from .quirks import TRAPS
+from .scene import Cancer
 from .write import FileFormat, GrowingFiles, TableFolder, replacing
 
 __all__ = ["CANCERS", "TRAPS", "synthesise", "synthesise_network"]
 
-CANCERS = ("breast",)
 Progress = Callable[[int, int], None]
 EXTRACT_TOML = """synthetic = true
 seed = {seed}
@@ -67,7 +68,7 @@ def synthesise(
     out : Path
         Folder to create. An earlier synthetic extract there is replaced, once the new one is complete.
     patients : int
-        Patients with breast cancer; one in ten more beneficiaries have none (with `quirks`).
+        Patients with the cancer; one in ten more beneficiaries have none (with `quirks`).
     seed : int
         0 or more.
     cancer : str
@@ -90,16 +91,16 @@ def synthesise(
     """
     out = Path(out)
     _check(patients, seed, chunk_patients)
-    _check_choice("cancer", cancer, CANCERS)
+    _check_choice("cancer", cancer, tuple(CANCERS))
     _check_choice("file_format", file_format, get_args(FileFormat))
     planted = _planted(quirks)
     land = _land(seed, hotspots)
-    chunks = _chunks(patients, chunk_patients, seed, planted, cancer)
+    chunks = _chunks(patients, chunk_patients, seed, planted)
     with replacing(out) as folder, GrowingFiles(folder / "truth") as truth:
         tables = TableFolder(folder, file_format, many_chunks=len(chunks) > 1)
         trap_counts = []
         for chunk in chunks:
-            trap_counts.append(_write_chunk(chunk, land, tables, truth))
+            trap_counts.append(_write_chunk(chunk, land, CANCERS[cancer], tables, truth))
             if progress is not None:
                 progress(chunk.start + chunk.patients, patients)
         truth.write("hotspots", land.territories.select("territory", "hotspot"))
@@ -156,9 +157,11 @@ def _write_network(log: NetworkLog, folder: Path, truth: GrowingFiles) -> None:
         truth.write(name, table)
 
 
-def _write_chunk(chunk: Chunk, land: Land, tables: TableFolder, truth: GrowingFiles) -> pl.DataFrame:
+def _write_chunk(
+    chunk: Chunk, land: Land, cancer: Cancer[Any], tables: TableFolder, truth: GrowingFiles
+) -> pl.DataFrame:
     """Write the tables and the truth of a chunk; return what each trap touched in it."""
-    snds, planted = build_chunk(chunk, land, Calendar())
+    snds, planted = build_chunk(chunk, land, Calendar(), cancer)
     for name, table in snds.items():
         tables.write(name, table, chunk.number)
     traps = planted.pop("traps")
@@ -184,9 +187,9 @@ def _planted(quirks: str | Sequence[str]) -> frozenset[str]:
     return frozenset(quirks)
 
 
-def _chunks(patients: int, size: int, seed: int, planted: frozenset[str], cancer: str) -> list[Chunk]:
+def _chunks(patients: int, size: int, seed: int, planted: frozenset[str]) -> list[Chunk]:
     return [
-        Chunk(number, start, min(size, patients - start), seed, planted, cancer)
+        Chunk(number, start, min(size, patients - start), seed, planted)
         for number, start in enumerate(range(0, patients, size))
     ]
 

@@ -47,7 +47,7 @@ def draw_refills(rng: np.random.Generator, start: Ints, monthly_hazard: Floats, 
     gaps = np.where(at_stop, (supply + _absence(rng, start.size))[:, None], gaps)
     days = start[:, None] + np.cumsum(gaps, axis=1) - gaps
     last = np.take_along_axis(days, np.minimum(first_stop, HORIZON_MONTHS - 1)[:, None], axis=1)[:, 0]
-    interrupted = last + supply + p.WITHIN_DAYS["endocrine_interruption"]
+    interrupted = last + supply + p.INTERRUPTION_DAYS
     return Refills(days, np.where(first_stop < HORIZON_MONTHS, np.minimum(interrupted, p.NEVER), p.NEVER))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,12 +12,12 @@ from . import parameters as p
 from . import quirks, truth
 from .bystanders import KIND_SHARES, KINDS, bystander_events
 from .claims import Claims, claims_of
-from .course import draw_mechanisms, draw_milestones, draw_profile
-from .endocrine import draw_refills
-from .events import Scene, true_events
+from .course import Course
+from .events import true_events
 from .illness import long_term_illness
 from .people import Ints, Land, draw_people
 from .quirks.people import EARLY_DAYS, death_sources, early_index, fictitious_people
+from .scene import Cancer, Scene
 from .tables import snds_tables
 from .tally import planted_traps
 
@@ -36,7 +37,6 @@ class Chunk:
     patients: int
     seed: int
     quirks: frozenset[str]
-    cancer: str = "breast"
 
     def stream(self, name: str) -> np.random.Generator:
         """The random generator of one step of this chunk."""
@@ -55,7 +55,7 @@ class Drawn:
     """Patients with their course and true events."""
 
     people: pl.DataFrame
-    course: truth.Course
+    course: Course
     events: pl.DataFrame
 
 
@@ -64,32 +64,18 @@ def land_stream(seed: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2**31,)))
 
 
-def draw_patients(chunk: Chunk, land: Land, calendar: p.Calendar) -> Drawn:
+def draw_patients(chunk: Chunk, land: Land, calendar: p.Calendar, cancer: Cancer[Any]) -> Drawn:
     """Draw the patients of a chunk, their course and what happens to them."""
     people = draw_people(
-        chunk.stream("people"), land, calendar, chunk.patients, first_number=2 * chunk.start, seed=chunk.seed,
-        kind=chunk.cancer,
+        chunk.stream("people"), land, calendar, chunk.patients, population=cancer.population,
+        first_number=2 * chunk.start, seed=chunk.seed, kind="patient",
     )  # fmt: skip
     if "double_facility" in chunk.quirks:
         people = early_index(people, chunk.trap_stream("double_facility"))
-    course = _draw_course(chunk.stream("course"), people, land, calendar)
-    scene = Scene(
-        chunk.stream("events"), people, course.profile, course.dates, course.refills, course.refill_rows,
-        course.refill_boxes,
-    )  # fmt: skip
-    return Drawn(_with_last_days(people, course.dates.death, calendar), course, true_events(scene))
-
-
-def _draw_course(
-    rng: np.random.Generator, people: pl.DataFrame, land: Land, calendar: p.Calendar
-) -> truth.Course:
-    profile = draw_profile(rng, people, land.territories["share"].to_numpy(), land.hotspot_share)
-    mechanisms = draw_mechanisms(profile)
-    dates = draw_milestones(rng, people, profile, mechanisms, calendar)
-    rows = np.flatnonzero(dates.endocrine_start < p.NEVER)
-    boxes = np.where(rng.random(rows.size) < p.QUARTERLY_SUPPLY_SHARE, 3, 1)
-    refills = draw_refills(rng, dates.endocrine_start[rows], mechanisms.monthly_hazard[rows], boxes)
-    return truth.Course(profile, mechanisms, dates, refills, rows, boxes)
+    course = cancer.draw(chunk.stream("course"), people, land, calendar)
+    scene = Scene(chunk.stream("events"), people, cancer, course)
+    known = people.with_columns(site=course.site)
+    return Drawn(_with_last_days(known, course.dates.death, calendar), course, true_events(scene))
 
 
 def _with_last_days(people: pl.DataFrame, death: Ints, calendar: p.Calendar) -> pl.DataFrame:
@@ -107,7 +93,7 @@ def _with_last_days(people: pl.DataFrame, death: Ints, calendar: p.Calendar) -> 
     )
 
 
-def _draw_bystanders(chunk: Chunk, land: Land, calendar: p.Calendar) -> pl.DataFrame:
+def _draw_bystanders(chunk: Chunk, land: Land, calendar: p.Calendar, cancer: Cancer[Any]) -> pl.DataFrame:
     rng = chunk.stream("bystanders")
     size = round(chunk.patients * p.BYSTANDER_SHARE) if chunk.quirks else 0
     drawn = draw_people(
@@ -115,12 +101,17 @@ def _draw_bystanders(chunk: Chunk, land: Land, calendar: p.Calendar) -> pl.DataF
         land,
         calendar,
         size,
+        population=cancer.population,
         first_number=2 * chunk.start + chunk.patients,
         seed=chunk.seed,
         kind="benign",
     )
     kinds = pl.Series(KINDS)[rng.choice(len(KINDS), size, p=KIND_SHARES)]
-    return _with_last_days(drawn.with_columns(kind=kinds), np.full(size, p.NEVER), calendar)
+    return _with_last_days(
+        drawn.with_columns(kind=kinds, site=pl.lit(cancer.lookalike.other_cancer)),
+        np.full(size, p.NEVER),
+        calendar,
+    )
 
 
 def observed_calendar(planted: frozenset[str]) -> p.Calendar:
@@ -131,20 +122,18 @@ def observed_calendar(planted: frozenset[str]) -> p.Calendar:
 
 
 def build_chunk(
-    chunk: Chunk, land: Land, calendar: p.Calendar
+    chunk: Chunk, land: Land, calendar: p.Calendar, cancer: Cancer[Any]
 ) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
     """SNDS tables and truth tables of a chunk, by name."""
-    drawn, bystanders = draw_patients(chunk, land, calendar), _draw_bystanders(chunk, land, calendar)
-    others = bystander_events(chunk.stream("bystanders"), bystanders, chunk.patients, calendar.end)
+    drawn = draw_patients(chunk, land, calendar, cancer)
+    bystanders = _draw_bystanders(chunk, land, calendar, cancer)
+    others = bystander_events(chunk.stream("bystanders"), bystanders, chunk.patients, calendar.end, cancer)
     invented, copied = _fictitious(chunk, drawn, bystanders.height)
     people = pl.concat([drawn.people, bystanders, invented])
     people = quirks.in_people(people, chunk.quirks, chunk.trap_stream, chunk.seed)
     people = people.with_row_index("person").with_columns(pl.col("person").cast(pl.Int64))
-    events = _numbered(
-        quirks.in_care(
-            pl.concat([drawn.events, others, copied], how="diagonal"), chunk.quirks, chunk.trap_stream
-        )
-    )
+    happened = pl.concat([drawn.events, others, copied], how="diagonal")
+    events = _numbered(quirks.in_care(happened, chunk.quirks, chunk.trap_stream))
     claims = _claims(chunk, events, people, calendar)
     if "death_sources" in chunk.quirks:
         people = death_sources(people, claims, chunk.trap_stream("death_sources"))
@@ -153,7 +142,7 @@ def build_chunk(
     plain["IR_IMB_R"] = long_term_illness(chunk.stream("illness"), people, chunk.quirks)
     tables = quirks.in_tables(plain, chunk.quirks, chunk.trap_stream)
     planted = {"traps": planted_traps(tables, people)}
-    return tables, planted | _truth(drawn, events, claims, people, chunk)
+    return tables, planted | _truth(replace(drawn, people=people), events, claims, seen, cancer)
 
 
 def _numbered(events: pl.DataFrame) -> pl.DataFrame:
@@ -182,29 +171,30 @@ def _claims(chunk: Chunk, events: pl.DataFrame, people: pl.DataFrame, calendar: 
 
 
 def _truth(
-    drawn: Drawn, events: pl.DataFrame, claims: Claims, people: pl.DataFrame, chunk: Chunk
+    drawn: Drawn, events: pl.DataFrame, claims: Claims, calendar: p.Calendar, cancer: Cancer[Any]
 ) -> dict[str, pl.DataFrame]:
-    calendar, cancer = observed_calendar(chunk.quirks), chunk.cancer
+    """Truth tables; `drawn.people` are all beneficiaries, as the quirks left them."""
+    course, people = drawn.course, drawn.people
     seen = pl.concat(
         [truth.observed_events(events, claims, people, calendar), truth.deaths(claims, people, calendar)],
         how="diagonal",
     )
-    members = truth.cohort(cancer, seen, claims, people, calendar)
+    members = truth.cohort(seen, claims, people, calendar, cancer)
     return {
         "events": truth.truth_events(seen, members),
-        **course_truth(drawn.course, people, members, calendar),
+        **course_truth(course, people, members, calendar, cancer),
     }
 
 
 def course_truth(
-    course: truth.Course, people: pl.DataFrame, members: pl.DataFrame, calendar: p.Calendar
+    course: Course, people: pl.DataFrame, members: pl.DataFrame, calendar: p.Calendar, cancer: Cancer[Any]
 ) -> dict[str, pl.DataFrame]:
     """Truth tables that don't depend on what the claims say, for the members of the cohort."""
     limit = np.minimum(course.dates.leaves, calendar.end)
     patient_id = people["patient_id"].head(limit.size)
     kept = pl.col("patient_id").is_in(members["patient_id"].implode())
     return {
-        "patients": truth.truth_patients(course, people, members, calendar.end),
+        "patients": truth.truth_patients(course, people, members, calendar.end, cancer.subtypes),
         "risk": truth.risk_rows(course, patient_id, limit).filter(kept),
         "breakdowns": truth.breakdown_rows(course, patient_id, limit).filter(kept),
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from . import parameters as p
 from .tables import as_date
 
 DIABETES_SHARE = 0.08  # ours
@@ -37,11 +36,8 @@ def _cancer_rows(rng: np.random.Generator, people: pl.DataFrame, *, exact: bool)
     near = rng.random(size) < 0.27
     weeks = rng.integers(8, 57, size) * np.where(rng.random(size) < 0.85, 1, -1)
     shift = np.where(exact, 0, np.where(near, rng.integers(-3, 8, size), weeks))
-    site = pl.when(pl.col("kind") != "other_cancer").then(
-        pl.Series(p.TUMOUR_CODES)[ill["person"] % len(p.TUMOUR_CODES)]
-    )
     start = pl.min_horizontal(pl.col("index_day") + pl.Series(shift), "death_day")
-    return _opened(ill.with_columns(start=start, site=site.otherwise(pl.lit("C187")), number=pl.lit(30)))
+    return _opened(ill.with_columns(start=start, number=pl.lit(30)))
 
 
 def _opened(rows: pl.DataFrame) -> pl.DataFrame:

@@ -10,6 +10,7 @@ import polars as pl
 
 from . import parameters as p
 from . import truth
+from .cancers.breast import BREAST
 from .extract import Chunk, Drawn, course_truth, draw_patients, land_stream
 from .people import Land, draw_land
 from .tables import as_date
@@ -37,7 +38,7 @@ def network_log(patients: int, seed: int, as_of: date) -> NetworkLog:
     calendar = p.Calendar(end - round(YEARS_OF_INDEX * 365.25), end - 1, end, end)
     land = draw_land(land_stream(seed), 1, TERRITORIES)
     chunk = Chunk(0, 0, patients, seed, quirks=frozenset())
-    drawn = _locally_named(draw_patients(chunk, land, calendar))
+    drawn = _locally_named(draw_patients(chunk, land, calendar, BREAST))
     happened = _with_knowledge(chunk.stream("claims"), _events(drawn, end))
     known = happened.filter(pl.col("known_day") <= end)
     members = _members(drawn.people, known)
@@ -82,7 +83,7 @@ def _with_knowledge(rng: np.random.Generator, events: pl.DataFrame) -> pl.DataFr
 
 def _members(people: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """Patients with a biopsy or a treatment that the network knows of."""
-    anchors = known.filter(pl.col("activity").is_in(["breast_biopsy", *truth.TREATMENTS]))
+    anchors = known.filter(pl.col("activity").is_in(BREAST.anchors))
     first = anchors.group_by("person", maintain_order=True).agg(index_day=pl.col("day").min())
     return people.select("person", "patient_id").join(first, on="person", how="inner", maintain_order="left")
 
@@ -120,6 +121,6 @@ def _truth(
     )
     return {
         "events": truth.truth_events(seen, members),
-        **course_truth(drawn.course, drawn.people, members, calendar),
+        **course_truth(drawn.course, drawn.people, members, calendar, BREAST),
         "hotspots": land.territories.select("territory", "hotspot"),
     }

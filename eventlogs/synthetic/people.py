@@ -19,6 +19,23 @@ OVERSEAS_DEPRIVATION = 1.0
 
 
 @dataclass(frozen=True)
+class Population:
+    """Age (years, a normal law cut to a range) and sex of the people with a cancer."""
+
+    age_median: float
+    age_sd: float
+    age_range: tuple[int, int]
+    female_share: float
+
+    @property
+    def frail_share(self) -> float:
+        """Expected share of frail people at these ages."""
+        age = self.age_median + self.age_sd * np.linspace(-4, 4, 401)
+        weight = np.exp(-(np.linspace(-4, 4, 401) ** 2) / 2)
+        return float((_frail_probability(np.clip(age, *self.age_range)) * weight).sum() / weight.sum())
+
+
+@dataclass(frozen=True)
 class Land:
     """Where people live.
 
@@ -105,6 +122,7 @@ def draw_people(
     calendar: p.Calendar,
     size: int,
     *,
+    population: Population,
     first_number: int,
     seed: int,
     kind: str,
@@ -120,10 +138,11 @@ def draw_people(
     """
     numbers = np.arange(first_number, first_number + size)
     index_day = rng.integers(calendar.first_index, calendar.last_index + 1, size)
-    age: Ints = np.clip(np.round(rng.normal(p.AGE_MEDIAN, p.AGE_SD, size)), *p.AGE_RANGE).astype(np.int64)
+    drawn_age = np.round(rng.normal(population.age_median, population.age_sd, size))
+    age: Ints = np.clip(drawn_age, *population.age_range).astype(np.int64)
     territory = rng.choice(land.territories.height, size, p=land.territories["share"].to_numpy())
     commune = territory * p.COMMUNES_PER_TERRITORY + rng.integers(0, p.COMMUNES_PER_TERRITORY, size)
-    frail = rng.random(size) < logistic(p.FRAIL_AT_60 + p.FRAIL_PER_YEAR * (age - p.AGE_MEDIAN))
+    frail = rng.random(size) < _frail_probability(age)
     nir = pseudonyms("N", seed, numbers)
     drawn = pl.DataFrame(
         {
@@ -133,7 +152,7 @@ def draw_people(
             "psa": pseudonyms("P", seed + 1, numbers),
             "nir": nir,
             "twin_rank": pl.repeat(1, size, dtype=pl.Int8, eager=True),
-            "sex": pl.Series(np.where(rng.random(size) < p.FEMALE_SHARE, 2, 1), dtype=pl.Int8),
+            "sex": pl.Series(np.where(rng.random(size) < population.female_share, 2, 1), dtype=pl.Int8),
             "birth_year": (1970 + index_day / 365.25).astype(np.int64) - age,
             "birth_month": rng.integers(1, 13, size),
             "age": age,
@@ -148,6 +167,10 @@ def draw_people(
     return drawn.hstack(land.territories.select("territory", "hotspot")[territory]).hstack(
         land.communes[commune]
     )
+
+
+def _frail_probability(age: NDArray[np.floating] | Ints) -> Floats:
+    return logistic(p.FRAIL_AT_60 + p.FRAIL_PER_YEAR * (age - 60.0))
 
 
 def deprivation_centred(people: pl.DataFrame) -> Floats:

@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from . import parameters as p
 from .claims import Claims, flux_day, is_private
-from .course import Mechanisms, Milestones, Profile, radiotherapy_mu
-from .endocrine import Refills
-from .people import Floats, Ints
+from .course import Course, Step, Supply
+from .people import Ints
+from .scene import Cancer
 from .tables import as_date, table_years
 
-TREATMENTS = (
-    "breast_conserving_surgery", "mastectomy", "chemotherapy_session", "radiotherapy_session",
-    "endocrine_therapy_dispensing", "targeted_therapy",
-)  # fmt: skip
 LOOKBACK_DAYS = 180
 """What readers keep before the index."""
-
-
-@dataclass(frozen=True)
-class CohortRule:
-    """Who a reader includes: CIM-10 prefixes of the diagnosis, and the activities that index a patient."""
-
-    diagnosis: tuple[str, ...]
-    index_activities: tuple[str, ...]
-
-
-COHORTS = {"breast": CohortRule(("C50",), ("breast_biopsy", *TREATMENTS))}
-"""By cancer."""
 
 RISK_SCHEMA: dict[str, type[pl.DataType]] = {
     "patient_id": pl.String, "breakdown": pl.String, "mu": pl.Float64, "sigma": pl.Float64, "p_never": pl.Float64,
     "monthly_hazard": pl.Float64, "monthly_hazard_later": pl.Float64, "supply_days": pl.Int64, "within_days": pl.Int64,
     "at_risk_from": pl.Date,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Course:
-    """Everything drawn for the patients of a chunk."""
-
-    profile: Profile
-    mechanisms: Mechanisms
-    dates: Milestones
-    refills: Refills
-    refill_rows: Ints
-    refill_boxes: Ints
 
 
 def observed_events(
@@ -128,7 +100,10 @@ def _visited_events(visits: pl.DataFrame, people: pl.DataFrame, calendar: p.Cale
 
 
 def attributable(claims: Claims, people: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
-    """`stay`, the `problem` that hides it (null: a reader can attribute it), `told_day` where it has a month only."""
+    """`stay`, the `problem` that hides it (null: a reader can attribute it), `told_day` where it has no day.
+
+    A stay before 2009 has a month, rehabilitation has weeks that begin on Monday.
+    """
     shared = people["shared_psa"][claims.stays["person"]]
     first_year = table_years(calendar).start
     return claims.stays.select(
@@ -141,7 +116,10 @@ def attributable(claims: Claims, people: pl.DataFrame, calendar: p.Calendar) -> 
         .then(pl.lit("twin_pseudonym"))
         .when(pl.col("bad_pseudonym") | pl.col("return_code").is_not_null())
         .then(pl.lit("chaining_error")),
-        told_day=pl.when("month_only").then(as_date("exit").dt.month_start().to_physical().cast(pl.Int64)),
+        told_day=pl.when("month_only")
+        .then(as_date("exit").dt.month_start().to_physical().cast(pl.Int64))
+        .when(pl.col("field") == "ssr")
+        .then(pl.col("entry") - (pl.col("entry") + 3) % 7),
     )
 
 
@@ -151,7 +129,7 @@ def deaths(claims: Claims, people: pl.DataFrame, calendar: p.Calendar) -> pl.Dat
         attributable(claims, people, calendar).filter(pl.col("problem").is_null()), on="stay", how="semi"
     ).filter("died")["person"]
     in_stay = pl.when(pl.col("person").is_in(seen.unique().implode())).then("death_day")
-    dead = people.filter(pl.col("death_day") <= calendar.end).with_columns(
+    dead = people.filter((pl.col("kind") == "patient") & (pl.col("death_day") <= calendar.end)).with_columns(
         told_day=pl.coalesce("certified_death", "recorded_death", in_stay)
     )
     return dead.select(
@@ -165,21 +143,17 @@ def deaths(claims: Claims, people: pl.DataFrame, calendar: p.Calendar) -> pl.Dat
 
 
 def cohort(
-    cancer: str, events: pl.DataFrame, claims: Claims, people: pl.DataFrame, calendar: p.Calendar
+    events: pl.DataFrame, claims: Claims, people: pl.DataFrame, calendar: p.Calendar, cancer: Cancer[Any]
 ) -> pl.DataFrame:
-    """`person` and `index_day` of those a reader would include: the disease in a stay or an ALD, and an index event."""
-    rule = COHORTS[cancer]
+    """`person` and `index_day` of those a reader would include: site in a stay or an ALD, and a biopsy or treatment."""
     readable = attributable(claims, people, calendar).filter(pl.col("problem").is_null())
-    says = pl.any_horizontal(
-        pl.col(name).str.starts_with(prefix).fill_null(False)
-        for name in ("dp", "dr", "das")
-        for prefix in rule.diagnosis
-    )
-    coded = claims.stays.join(readable, on="stay", how="semi").filter(says)["person"]
-    diagnosed = (pl.col("kind") == cancer) & (
+    coded = claims.stays.join(readable, on="stay", how="semi").filter(
+        pl.any_horizontal(pl.col("dp", "dr", "das").str.slice(0, 3).is_in(cancer.diagnosis).fill_null(False))
+    )["person"]
+    diagnosed = (pl.col("kind") == "patient") & (
         pl.col("ald") | pl.col("person").is_in(coded.unique().implode())
     )
-    anchors = events.filter(pl.col("observable") & pl.col("activity").is_in(rule.index_activities))
+    anchors = events.filter(pl.col("observable") & pl.col("activity").is_in(cancer.anchors))
     first = anchors.group_by("person", maintain_order=True).agg(index_day=pl.col("day").min())
     return (
         people.filter(diagnosed)
@@ -205,11 +179,13 @@ def truth_events(events: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def truth_patients(course: Course, people: pl.DataFrame, members: pl.DataFrame, end: int) -> pl.DataFrame:
+def truth_patients(
+    course: Course, people: pl.DataFrame, members: pl.DataFrame, end: int, subtypes: tuple[str, ...]
+) -> pl.DataFrame:
     """One row for each patient of the cohort."""
     profile = course.profile
     drawn = people.head(profile.stage.size).with_columns(
-        subtype=pl.Series(p.SUBTYPES)[profile.subtype],
+        subtype=pl.Series(subtypes)[profile.subtype],
         stage=pl.Series(profile.stage + 1, dtype=pl.Int8),
         sector=pl.Series(np.where(profile.public, "public", "private")),
         screened=pl.Series(profile.screened),
@@ -230,52 +206,37 @@ def truth_patients(course: Course, people: pl.DataFrame, members: pl.DataFrame, 
 
 def risk_rows(course: Course, patient_id: pl.Series, limit: Ints) -> pl.DataFrame:
     """One row for each patient and breakdown she came to be at risk of; delays run from `at_risk_from`."""
-    dates, mechanisms = course.dates, course.mechanisms
-    size = dates.biopsy.size
-    never = np.zeros(size)
-    triggered = dates.conserving & (dates.radiotherapy_anchor < p.NEVER)
-    rt_mu = radiotherapy_mu(mechanisms, dates.radiotherapy_anchor, dates.chemo_last)
-    rows = [
-        _delay_rows(
-            "late_start", patient_id, dates.biopsy, mu=mechanisms.start_mu, sigma=mechanisms.start_sigma, p_never=never
-        ),
-        _delay_rows(
-            "radiotherapy_missed", patient_id, np.where(triggered, dates.radiotherapy_anchor, p.NEVER), mu=rt_mu,
-            sigma=p.RT_SIGMA, p_never=mechanisms.radiotherapy_never,
-        ),
-        _delay_rows(
-            "surveillance_lapse", patient_id, dates.surgery, mu=np.full(size, p.SURVEILLANCE[0]),
-            sigma=p.SURVEILLANCE[1], p_never=mechanisms.lapse,
-        ),
-        _hazard_rows(course, patient_id),
-    ]  # fmt: skip
-    limits = np.concatenate([limit, limit, limit, limit[course.refill_rows]])
-    frame = pl.concat(rows, how="diagonal").filter(pl.col("at_risk_from") <= pl.Series(limits))
-    return frame.with_columns(
-        within_days=pl.col("breakdown").replace_strict(p.WITHIN_DAYS, return_dtype=pl.Int64),
-        at_risk_from=as_date("at_risk_from"),
-    ).select(pl.col(name).cast(dtype) for name, dtype in RISK_SCHEMA.items())
+    steps = [_delay_rows(step, patient_id, limit) for step in course.steps]
+    supplies = [_hazard_rows(supply, patient_id, limit) for supply in course.supplies]
+    frame = pl.concat([*steps, *supplies], how="diagonal")
+    return frame.with_columns(at_risk_from=as_date("at_risk_from")).select(
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in RISK_SCHEMA.items()
+    )
 
 
-def _delay_rows(
-    breakdown: str, patient_id: pl.Series, start: Ints, *, mu: Floats, sigma: float, p_never: Floats
-) -> pl.DataFrame:
-    return pl.DataFrame({"patient_id": patient_id, "at_risk_from": start, "mu": mu, "p_never": p_never}).with_columns(
-        breakdown=pl.lit(breakdown), sigma=pl.lit(sigma, dtype=pl.Float64), supply_days=pl.lit(None, dtype=pl.Int64),
-        monthly_hazard=pl.lit(None, dtype=pl.Float64), monthly_hazard_later=pl.lit(None, dtype=pl.Float64),
-    )  # fmt: skip
-
-
-def _hazard_rows(course: Course, patient_id: pl.Series) -> pl.DataFrame:
-    rows = course.refill_rows
-    hazard = course.mechanisms.monthly_hazard[rows]
+def _delay_rows(step: Step, patient_id: pl.Series, limit: Ints) -> pl.DataFrame:
+    rows = np.flatnonzero(step.start <= limit)
     return pl.DataFrame(
         {
-            "patient_id": patient_id[rows], "at_risk_from": course.dates.endocrine_start[rows],
-            "monthly_hazard": hazard, "monthly_hazard_later": hazard * p.LATER_HAZARD_RATIO,
-            "supply_days": 30 * course.refill_boxes,
+            "patient_id": patient_id[rows], "at_risk_from": step.start[rows], "mu": step.mu[rows],
+            "sigma": step.sigma[rows], "p_never": step.p_never[rows],
         }
-    ).with_columns(breakdown=pl.lit("endocrine_interruption"))  # fmt: skip
+    ).with_columns(breakdown=pl.lit(step.breakdown), within_days=pl.lit(step.within_days, dtype=pl.Int64))  # fmt: skip
+
+
+def _hazard_rows(supply: Supply, patient_id: pl.Series, limit: Ints) -> pl.DataFrame:
+    kept = np.flatnonzero(supply.start <= limit[supply.rows])
+    hazard = supply.monthly_hazard[kept]
+    return pl.DataFrame(
+        {
+            "patient_id": patient_id[supply.rows[kept]], "at_risk_from": supply.start[kept],
+            "monthly_hazard": hazard, "monthly_hazard_later": hazard * p.LATER_HAZARD_RATIO,
+            "supply_days": 30 * supply.months[kept],
+        }
+    ).with_columns(
+        breakdown=pl.lit(supply.breakdown), within_days=pl.lit(p.INTERRUPTION_DAYS, dtype=pl.Int64)
+    )  # fmt: skip
 
 
 def breakdown_rows(course: Course, patient_id: pl.Series, limit: Ints) -> pl.DataFrame:
@@ -285,31 +246,32 @@ def breakdown_rows(course: Course, patient_id: pl.Series, limit: Ints) -> pl.Dat
     null when the limit came first. For an interruption it is true when 90 days without supply were complete before
     the limit.
     """
-    dates = course.dates
-    anchor = np.where(dates.conserving, dates.radiotherapy_anchor, p.NEVER)
-    rows = course.refill_rows
-    interrupted = course.refills.interrupted <= limit[rows]
-    parts = [
-        _step_rows("late_start", patient_id, dates.biopsy, dates.first_treatment, limit),
-        _step_rows("radiotherapy_missed", patient_id, anchor, dates.planning, limit),
-        _step_rows("surveillance_lapse", patient_id, dates.surgery, dates.surveillance, limit),
-        pl.DataFrame(
-            {"patient_id": patient_id[rows], "planted": interrupted, "day": course.refills.interrupted}
-        )
-        .with_columns(breakdown=pl.lit("endocrine_interruption"))
-        .filter(pl.Series(dates.endocrine_start[rows] <= limit[rows])),
-    ]
-    return pl.concat(parts, how="diagonal").select(
+    steps = [_step_rows(step, patient_id, limit) for step in course.steps]
+    supplies = [_supply_rows(supply, patient_id, limit) for supply in course.supplies]
+    return pl.concat([*steps, *supplies], how="diagonal").select(
         "patient_id", "breakdown", "planted", date=pl.when("planted").then(as_date("day"))
     )
 
 
-def _step_rows(breakdown: str, patient_id: pl.Series, start: Ints, step: Ints, limit: Ints) -> pl.DataFrame:
-    due = start + p.WITHIN_DAYS[breakdown]
-    decided = np.minimum(step, due) <= limit
+def _step_rows(step: Step, patient_id: pl.Series, limit: Ints) -> pl.DataFrame:
+    due = step.start + step.within_days
+    decided = np.minimum(step.due_step, due) <= limit
     frame = pl.DataFrame(
-        {"patient_id": patient_id, "day": due, "planted": step > due, "decided": decided, "start": start}
+        {"patient_id": patient_id, "day": due, "planted": step.due_step > due, "decided": decided}
     )
-    return frame.filter(pl.col("start") <= pl.Series(limit)).select(
-        "patient_id", "day", planted=pl.when("decided").then("planted"), breakdown=pl.lit(breakdown)
+    return frame.filter(pl.Series(step.start <= limit)).select(
+        "patient_id", "day", planted=pl.when("decided").then("planted"), breakdown=pl.lit(step.breakdown)
     )
+
+
+def _supply_rows(supply: Supply, patient_id: pl.Series, limit: Ints) -> pl.DataFrame:
+    interrupted = supply.refills.interrupted
+    frame = pl.DataFrame(
+        {
+            "patient_id": patient_id[supply.rows],
+            "planted": interrupted <= limit[supply.rows],
+            "day": interrupted,
+        }
+    )
+    started = pl.Series(supply.start <= limit[supply.rows])
+    return frame.with_columns(breakdown=pl.lit(supply.breakdown)).filter(started)

@@ -27,37 +27,37 @@ drug = { fr = "Médicament", en = "Drug" }
 [activities.consultation]
 label = { fr = "Consultation", en = "Consultation" }
 phase = "care"
-CCAM = ["C"]
+CCAM = ["AAAA001"]
 source = "simulated"
 [activities.emergency_visit]
 label = { fr = "Passage aux urgences", en = "Emergency visit" }
 phase = "care"
-CCAM = ["E"]
+CCAM = ["AAAA002"]
 source = "simulated"
 [activities.biopsy]
 label = { fr = "Biopsie", en = "Biopsy" }
 phase = "care"
-CCAM = ["B"]
+CCAM = ["AAAA003"]
 source = "simulated"
 [activities.surgery]
 label = { fr = "Chirurgie", en = "Surgery" }
 phase = "surgery"
-CCAM = ["S"]
+CCAM = ["AAAA004"]
 source = "simulated"
 [activities.mammography]
 label = { fr = "Mammographie", en = "Mammography" }
 phase = "care"
-CCAM = ["M"]
+CCAM = ["AAAA005"]
 source = "simulated"
 [activities.dispensing]
 label = { fr = "Délivrance", en = "Dispensing" }
 phase = "drug"
-CCAM = ["D"]
+CCAM = ["AAAA006"]
 source = "simulated"
 [activities.palliative]
 label = { fr = "Soins palliatifs", en = "Palliative care" }
 phase = "care"
-CCAM = ["P"]
+CCAM = ["AAAA007"]
 source = "simulated"
 [breakdowns.late]
 kind = "late_step"

@@ -14,10 +14,11 @@ import pytest
 
 from eventlogs.errors import InputError
 from eventlogs.synthetic import parameters, synthesise, synthesise_network
+from eventlogs.synthetic.cancers import breast
 from eventlogs.synthetic.endocrine import draw_refills
 from eventlogs.synthetic.events import working_day
 from eventlogs.synthetic.people import pseudonyms
-from eventlogs.synthetic.tables import JOIN_KEY, RETURN_CODES
+from eventlogs.synthetic.tables.shared import JOIN_KEY, RETURN_CODES, VISIT_RETURN_CODES
 from tests import oracle
 from tests.reference import reference
 
@@ -228,14 +229,14 @@ def test_quirks_change_neither_the_course_nor_its_mechanisms(plain: Path, clean:
         .height
     )
     assert missing <= 10
-    assert set(truth(clean, "events")["why"].drop_nulls()) <= {"public_infusion", "discharge_after_extract"}
+    assert set(truth(clean, "events")["why"].drop_nulls()) <= {"discharge_after_extract"}
 
 
 def test_reasons_for_hidden_events(extract: Path) -> None:
     events = truth(extract, "events")
     assert events.filter("observable")["why"].null_count() == events.filter("observable").height
     assert set(events.filter(~pl.col("observable"))["why"]) >= {
-        "chaining_error", "flux_after_extract", "public_infusion", "twin_pseudonym",
+        "chaining_error", "flux_after_extract", "twin_pseudonym",
     }  # fmt: skip
     hidden_stays = events.filter(pl.col("why") == "chaining_error").height
     in_stays = events.filter(
@@ -266,11 +267,11 @@ def test_the_same_holds_without_quirks(clean: Path) -> None:
 CCAM = {
     "QEQK004": "screening_mammography", "QEQK001": "mammography", "QEQM001": "breast_ultrasound",
     "FCFA029": "axillary_surgery", "EBLA003": "port_placement", "QEQJ001": "breast_mri", "QEQN001": "breast_mri",
-    **dict.fromkeys(parameters.BIOPSY_CODES, "breast_biopsy"),
-    **dict.fromkeys(parameters.CONSERVING_CODES, "breast_conserving_surgery"),
-    **dict.fromkeys(parameters.MASTECTOMY_CODES, "mastectomy"),
-    **dict.fromkeys(parameters.PATHOLOGY_CODES, "pathology_exam"),
-    **dict.fromkeys(parameters.RECONSTRUCTION_CODES, "breast_reconstruction"),
+    **dict.fromkeys(breast.BIOPSY_CODES, "breast_biopsy"),
+    **dict.fromkeys(breast.CONSERVING_CODES, "breast_conserving_surgery"),
+    **dict.fromkeys(breast.MASTECTOMY_CODES, "mastectomy"),
+    **dict.fromkeys(breast.PATHOLOGY_CODES, "pathology_exam"),
+    **dict.fromkeys(breast.RECONSTRUCTION_CODES, "breast_reconstruction"),
     **dict.fromkeys(parameters.PLANNING_CODES, "radiotherapy_planning"),
     **dict.fromkeys((*parameters.FRACTION_CODES, *parameters.FRACTION_SUPPLEMENTS), "radiotherapy_session"),
 }  # fmt: skip
@@ -317,18 +318,21 @@ class PlainReader:
             .rename({"BEN_IDT_ANO": "patient_id", "EXE_SOI_DTD": "start"})
         )  # fmt: skip
 
-    def _stays(self) -> pl.DataFrame:
-        """Stays that count, with their person and dates."""
+    def _owners(self) -> pl.DataFrame:
+        """Persons who are alone under their pseudonym."""
         alone = (
             self.people.group_by("BEN_NIR_PSA")
             .agg(pl.col("BEN_IDT_ANO").unique())
             .filter(pl.col("BEN_IDT_ANO").list.len() == 1)
         )
-        owner = alone.select(NIR_ANO_17="BEN_NIR_PSA", patient_id=pl.col("BEN_IDT_ANO").list.first())
+        return alone.select(NIR_ANO_17="BEN_NIR_PSA", patient_id=pl.col("BEN_IDT_ANO").list.first())
+
+    def _stays(self) -> pl.DataFrame:
+        """Stays that count, with their person and dates."""
         chained = (
             stay_table(self.folder, "C")
             .filter(pl.all_horizontal(pl.col(RETURN_CODES) == "0"))
-            .join(owner, on="NIR_ANO_17")
+            .join(self._owners(), on="NIR_ANO_17")
         )
         dated = chained.select(
             "year", *STAY_KEY, "patient_id",
@@ -364,6 +368,7 @@ class PlainReader:
         parts = [
             *self._billed(), self.acts, self._sessions(), self._full_stay_events(), self._deaths(),
             self.palliative.select("patient_id", activity=pl.lit("palliative_care"), start="entry"),
+            self._drugs_in_stays(), self._external_biology(),
         ]  # fmt: skip
         columns = ["patient_id", "activity", "start"]
         every = pl.concat(
@@ -380,9 +385,7 @@ class PlainReader:
         )
         acts = acts.with_columns(activity=pl.col("CAM_PRS_IDE").replace_strict(CCAM, default=None))
         boxes = table(self.folder, "ER_PHA_F").join(self.lines, on=list(JOIN_KEY))
-        hormones = [
-            int(code) for code in (*parameters.TAMOXIFEN_CIP13, *parameters.AROMATASE_INHIBITOR_CIP13)
-        ]
+        hormones = [int(code) for code in (*breast.TAMOXIFEN_CIP13, *breast.AROMATASE_INHIBITOR_CIP13)]
         boxes = boxes.filter(pl.col("PHA_PRS_C13").is_in(hormones)).with_columns(
             activity=pl.lit("endocrine_therapy_dispensing")
         )
@@ -397,11 +400,33 @@ class PlainReader:
         urgent = self.lines.filter(pl.col("PRS_NAT_REF") == 2238).with_columns(
             activity=pl.lit("emergency_visit")
         )
+        biology = table(self.folder, "ER_BIO_F").join(self.lines, on=list(JOIN_KEY))
+        biology = biology.filter(pl.col("BIO_PRS_IDE") == 7321).with_columns(activity=pl.lit("tumour_marker"))
         return [
+            _net(biology, "BIO_PRS_IDE", "BIO_ACT_QSN"),
             _net(acts, "CAM_PRS_IDE", "PRS_ACT_QTE"), _net(boxes, "PHA_PRS_C13", "PHA_ACT_QSN"),
             _net(drugs, "UCD_UCD_COD", "UCD_DLV_NBR"), _net(visits, "PRS_NAT_REF", "PRS_ACT_QTE"),
             _net(urgent, "PRS_NAT_REF", "PRS_ACT_QTE"),
         ]  # fmt: skip
+
+    def _drugs_in_stays(self) -> pl.DataFrame:
+        given = stay_table(self.folder, "MED").filter(pl.col("ADM_NBR") > 0)
+        dated = given.join(
+            self.stays.select("year", *STAY_KEY, "patient_id", "entry"), on=["year", *STAY_KEY]
+        )
+        return dated.with_columns(
+            activity=pl.lit("targeted_therapy"), start=pl.col("entry") + pl.duration(days="DELAI")
+        )
+
+    def _external_biology(self) -> pl.DataFrame:
+        key = ["year", "ETA_NUM", "SEQ_NUM"]
+        sequences = stay_table(self.folder, "CSTC").filter(
+            pl.all_horizontal(pl.col(VISIT_RETURN_CODES) == "0")
+        )
+        done = stay_table(self.folder, "FLSTC").join(sequences, on=key).join(self._owners(), on="NIR_ANO_17")
+        return done.with_columns(
+            activity=pl.lit("tumour_marker"), start=pl.col("EXE_SOI_DTD") + pl.duration(days="DEL_DAT_ENT")
+        )
 
     def _sessions(self) -> pl.DataFrame:
         named = self.stays.filter("seance").with_columns(
@@ -503,7 +528,7 @@ def test_people(extract: Path) -> None:
     assert patients["age"].median() == pytest.approx(60, abs=1)
     shares = patients["subtype"].value_counts(normalize=True)
     found = dict(zip(shares["subtype"], shares["proportion"], strict=True))
-    for subtype, published in zip(parameters.SUBTYPES, parameters.SUBTYPE_SHARES, strict=True):
+    for subtype, published in zip(breast.SUBTYPES, breast.SUBTYPE_SHARES, strict=True):
         assert found[subtype] == pytest.approx(published, abs=0.02)
     assert patients["changes_facility"].mean() == pytest.approx(0.48, abs=0.025)
     assert patients["index_date"].min() >= date(2017, 1, 1)
@@ -577,7 +602,7 @@ def test_events_lie_between_lookback_and_end(extract: Path) -> None:
 
 def test_the_oracle_knows_the_law_of_lateness() -> None:
     assert oracle.LATENESS == parameters.LATENESS
-    assert parameters.WITHIN_DAYS["endocrine_interruption"] == oracle.GAP_DAYS
+    assert parameters.INTERRUPTION_DAYS == oracle.GAP_DAYS
     assert oracle.lateness_law().sum() == pytest.approx(1)
 
 

@@ -6,8 +6,6 @@ import polars as pl
 
 from eventlogs.synthetic.tables.shared import as_date
 
-UNKNOWN_CAUSE = "R99"  # causes are not simulated
-
 
 def beneficiary_tables(people: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """The referentials: one row a pseudonym and rank (IR_BEN_R), one a person (IR_IBA_R)."""
@@ -62,7 +60,7 @@ def _persons(people: pl.DataFrame) -> pl.DataFrame:
 def cause_tables(people: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """KI_CCI_R, one row a death that was linked, and KI_ECD_R, its causes by rank."""
     dead = people.filter(pl.col("certified_death").is_not_null()).with_columns(
-        cause=pl.lit(UNKNOWN_CAUSE),
+        cause=pl.col("site"),  # causes are not simulated
         certificate=pl.lit("C") + pl.col("number").cast(pl.String).str.zfill(12),
         date=as_date("certified_death"),
     )

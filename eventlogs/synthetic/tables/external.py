@@ -34,7 +34,11 @@ def _parts(visits: pl.DataFrame) -> dict[str, pl.DataFrame]:
             *KEY, "DEL_DAT_ENT", NABM_COD="code", ACT_NBR=pl.lit(1, dtype=pl.Int8)
         ),
         "FHSTC": _detail(visits.filter(system == "UCD")).select(
-            *KEY, "DEL_DAT_ENT", UCD_UCD_COD="code", QUA=pl.lit(1, dtype=pl.Int16)
+            *KEY,
+            "DEL_DAT_ENT",
+            UCD_UCD_COD="code",
+            UCD_COD=pl.col("code").str.tail(7),
+            QUA=pl.lit(1, dtype=pl.Int16),
         ),
     }
 

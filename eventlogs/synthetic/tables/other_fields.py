@@ -9,7 +9,7 @@ from eventlogs.synthetic.tables.shared import RETURN_CODES, Setting, as_date, co
 HOME_KEY = ("year", "ETA_NUM_EPMSI", "RHAD_NUM")
 REHABILITATION_KEY = ("year", "ETA_NUM", "RHA_NUM")
 PSYCHIATRY_KEY = ("year", "ETA_NUM_EPMSI", "RIP_NUM")
-SEQUENCE_DAYS = 14  # ours: a home stay is described anew so often
+SUBSEQUENCE_DAYS = 14  # ours: a home stay is described anew so often
 WEEK = 7
 
 
@@ -49,16 +49,17 @@ def _parts_of(stays: pl.DataFrame, length: int, first_day: pl.Expr) -> pl.DataFr
 
 
 def _home(stays: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """A row of B is a sub-sequence, not a stay."""
+    """A row of B is a sub-sequence, not a stay: a stay of one sequence has several."""
     keyed = stays.with_columns(ETA_NUM_EPMSI="centre", RHAD_NUM=pl.col("number").str.zfill(5))
-    parts = _parts_of(keyed, SEQUENCE_DAYS, pl.col("entry")).with_columns(
-        SEQ_NUM=pl.col("part").cast(pl.String).str.zfill(4), SSEQ_NUM=pl.lit("0001")
+    parts = _parts_of(keyed, SUBSEQUENCE_DAYS, pl.col("entry")).with_columns(
+        SEQ_NUM=pl.lit("0001"), SSEQ_NUM=pl.col("part").cast(pl.String).str.zfill(4)
     )
     grain = (*HOME_KEY, "SEQ_NUM", "SSEQ_NUM")
     return {
         "B": parts.select(
             *grain, DGN_PAL="dp", PEC_PAL="mode", PEC_ASS=pl.lit("00"), DEP_COT=pl.lit("040"),
-            SEQ_SEJ_NBJ=(pl.col("part_start") - pl.col("entry")).cast(pl.Int16), SSEQ_SEQ_NBJ=pl.lit(0, dtype=pl.Int16),
+            SEQ_SEJ_NBJ=pl.lit(0, dtype=pl.Int16),
+            SSEQ_SEQ_NBJ=(pl.col("part_start") - pl.col("entry")).cast(pl.Int16),
             SOR_MOD=pl.when("died").then(pl.lit("9")).otherwise(pl.lit("8")),
             SOR_ANN=pl.col("year").cast(pl.Int32), SOR_MOI=as_date("exit").dt.strftime("%m"),
         ),

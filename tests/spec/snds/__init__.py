@@ -5,10 +5,10 @@ The page ``docs/reference/snds-rules.md`` is rendered from here, so that an epid
 
 from __future__ import annotations
 
-from tests.spec.snds import beneficiaries, dcir, events, pmsi
+from tests.spec.snds import beneficiaries, codes, dcir, events, pmsi
 from tests.spec.snds.writing import Rule
 
-PARTS = (beneficiaries, dcir, pmsi, events)
+PARTS = (beneficiaries, dcir, codes, pmsi, events)
 
 RULES: tuple[Rule, ...] = tuple(rule for part in PARTS for rule in part.RULES)
 

@@ -1,0 +1,12 @@
+"""The cancers that the generator knows, one module each: numbers with their source, course, events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eventlogs.synthetic.scene import Cancer
+
+from .breast import BREAST
+
+CANCERS: dict[str, Cancer[Any]] = {cancer.name: cancer for cancer in (BREAST,)}
+"""By the name that `synthesise` takes."""
