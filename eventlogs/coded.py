@@ -78,7 +78,7 @@ def build(
     )
     return EventLog.create(
         held.events.with_columns(known_from=pl.max_horizontal("start", "end")),
-        members.with_columns(death_known_from="death_date"),
+        members.with_columns(death_known_from="death_date", exit_known_from="exit_date"),
         own,
         within_day=rules.within_day,
     )

@@ -81,13 +81,29 @@ class Local:
             raise ExtractError(
                 f"{part.name} can't be read: a file is truncated or damaged; export it again"
             ) from error
-        bucket = (pl.col("person") * self.n_buckets // max(self.n_persons, 1)).alias("bucket")
         for (key,), piece in (
-            rows.with_columns(bucket).partition_by("bucket", as_dict=True, include_key=False).items()
+            rows.with_columns(self._bucket().alias("bucket"))
+            .partition_by("bucket", as_dict=True, include_key=False)
+            .items()
         ):
             folder = self.work / f"bucket-{key:05}"
             folder.mkdir(parents=True, exist_ok=True)
             piece.write_parquet(folder / f"slice-{number:05}.parquet")
+
+    def _bucket(self) -> pl.Expr:
+        return pl.col("person") * self.n_buckets // max(self.n_persons, 1)
+
+    def bucket_of(self, people: pl.DataFrame, bucket: int) -> pl.DataFrame:
+        """Return the persons of a bucket, those without any row too.
+
+        Parameters
+        ----------
+        people : polars.DataFrame
+            With ``person``.
+        bucket : int
+            From 0.
+        """
+        return people.filter(self._bucket() == bucket)
 
     def _gather(self, bucket: int) -> pl.DataFrame:
         folder = self.work / f"bucket-{bucket:05}"

@@ -45,12 +45,25 @@ PATIENT_COLUMNS: dict[str, Any] = {
     "observed_from": TIME,
     "death_date": TIME,
     "death_known_from": TIME,
+    "exit_date": TIME,
+    "exit_reason": pl.String,
+    "exit_known_from": TIME,
+    "vital_status_known": pl.Boolean,
     "network": pl.String,
 }
-"""Canonical columns of the patients and their types."""
+"""Canonical columns of the patients and their types.
+
+``exit_date``: end of the observation, by the cohort's rules (``exit_reason``: death, palliative_care, scheme_exit,
+abroad), told since ``exit_known_from``; ``vital_status_known``: false where the patient's scheme reports few deaths.
+"""
 
 HORIZON_COLUMNS: dict[str, Any] = {"patient_id": pl.String, "source": pl.String, "observed_until": TIME}
 """Canonical columns of the horizons; a null ``patient_id`` means every patient."""
+
+SIDE_SOURCES = ("ssr", "had", "rip", "causes", "beneficiaries")
+"""Sources that are later, or shorter, than those in which the steps of a pathway are expected (claims and acute stays):
+rehabilitation, home hospitalisation, psychiatry, causes of death, referentials. What they tell counts; that they end
+early shortens nobody's follow-up."""
 
 ORIGIN_COLUMNS: dict[str, Any] = {
     "patient_id": pl.String,
@@ -253,15 +266,23 @@ class EventLog:
 
     @property
     def observed_until(self) -> datetime | None:
-        """Earliest horizon over all sources: after it silence can't be read."""
-        value = self.horizons["observed_until"].min()
+        """Earliest horizon, for every patient, of the sources where care is expected: after it silence can't be read.
+
+        `SIDE_SOURCES` are left out: causes of death come two years late and tell no care, and a late certificate or
+        rehabilitation year must not shorten the follow-up of claims and acute stays.
+        """
+        expected = pl.col("patient_id").is_null() & pl.col("source").is_in(SIDE_SOURCES).not_().fill_null(
+            True
+        )
+        value = self.horizons.filter(expected)["observed_until"].min()
         return value if isinstance(value, datetime) else None
 
     def as_of(self, day: date | datetime, feed: Feed | None = None) -> EventLog:
         """Return the log as it was known at `day`.
 
         Keeps the events visible then (``known_from`` ≤ day < ``known_until``), those since withdrawn
-        included; a death not yet known is null; each horizon stops where `feed` had brought everything by `day`.
+        included; a death or an exit not yet known is null, with the horizon that the exit set; each horizon stops where
+        `feed` had brought everything by `day`.
 
         Parameters
         ----------
@@ -281,12 +302,13 @@ class EventLog:
             if self.withdrawn.is_empty()
             else in_order(seen, self.within_day)
         )
-        unknown = pl.col("death_known_from").is_null() | (pl.col("death_known_from") > day)
-        patients = self.patients.with_columns(
-            pl.when(~unknown).then(pl.col(name)).alias(name) for name in ("death_date", "death_known_from")
-        )
+        patients = _known_of(self.patients, ("death_date", "death_known_from"), day)
+        patients = _known_of(patients, ("exit_date", "exit_reason", "exit_known_from"), day)
+        to_come = self.patients.filter(pl.col("exit_date").is_not_null() & _unknown("exit_known_from", day))
         complete = pl.lit(day).cast(TIME) if feed is None else feed.complete_until(day)
-        horizons = self.horizons.with_columns(observed_until=pl.min_horizontal("observed_until", complete))
+        horizons = self.horizons.join(to_come, on="patient_id", how="anti").with_columns(
+            observed_until=pl.min_horizontal("observed_until", complete)
+        )
         return EventLog(events, patients, horizons, empty(EVENT_COLUMNS), self.within_day)
 
     def with_activities(self, mapping: Mapping[str, str]) -> EventLog:
@@ -343,6 +365,16 @@ class EventLog:
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>{self.describe()._repr_html_()}"
+
+
+def _unknown(known_from: str, day: date | datetime) -> pl.Expr:
+    return pl.col(known_from).is_null() | (pl.col(known_from) > day)
+
+
+def _known_of(patients: pl.DataFrame, columns: Sequence[str], day: date | datetime) -> pl.DataFrame:
+    """Empty these columns, the last of which says since when they are known, where they were not yet."""
+    unknown = _unknown(columns[-1], day)
+    return patients.with_columns(pl.when(~unknown).then(pl.col(name)).alias(name) for name in columns)
 
 
 def _check_columns(frame: pl.DataFrame, columns: Mapping[str, Any], what: str) -> None:

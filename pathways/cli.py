@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 console = Console(highlight=False, markup=False)
 errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
-PATHWAY_HELP = "a built-in definition (breast_cancer) or the path of a TOML file"
+PATHWAY_HELP = (
+    "a built-in definition (breast_cancer, colorectal_cancer, lung_cancer, prostate_cancer) or a TOML file"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

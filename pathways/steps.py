@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -74,6 +74,7 @@ class _Made:
     synthetic: bool
     cutoff: Mapping[str, date]
     absent: tuple[str, ...] = ()
+    unused: Mapping[str, Any] = field(default_factory=dict)
 
 
 def build(
@@ -153,6 +154,7 @@ def _manifest(source: Path, door: Door, pathway: Pathway | None, made: _Made) ->
         "synthetic": made.synthetic,
         "cutoff": {name: day.isoformat() for name, day in made.cutoff.items()},
         "absent": list(made.absent),
+        "unused": dict(made.unused),
         "counts": dict(made.counts),
         "steps": [],
     }
@@ -194,7 +196,13 @@ def _from_snds(
     with tempfile.TemporaryDirectory(prefix=".work-", dir=folder) as work:
         report = snds.build(source, pathway.rules(), folder, Path(work), progress)
     absent = (*report.absent_tables, *report.absent_columns)
-    return _Made(report.counts, "snds", "snds_annual", report.synthetic, report.cutoff, absent)
+    unused = {
+        "unknown_tables": list(report.unknown_tables),
+        "superseded_tables": list(report.superseded_tables),
+        "unread_columns": dict(report.unread_columns),
+        "unreadable_values": dict(report.unreadable_values),
+    }
+    return _Made(report.counts, "snds", "snds_annual", report.synthetic, report.cutoff, absent, unused)
 
 
 def _from_xes(

@@ -6,7 +6,9 @@
       manifest.json       what was read, with hashes; what was dropped and why; each step's time, memory, energy
       pathway.toml        the definition that was used (absent for a log mapped without one)
       events/             the log, Parquet, sorted by patient and rank
+      origins/            the source rows that each event stands for (SNDS), sorted likewise
       withdrawn/          events that a later line took back
+      attrition.json      who entered the cohort, step by step (SNDS)
       patients.parquet    horizons.parquet
       quality.json        the checks
       released/           what may leave: every table already through the disclosure gate
@@ -127,6 +129,72 @@ class Study:
         if pathway := self.pathway():
             return pathway
         raise StudyError(f"{self.path} was built without a pathway definition; build it again with --pathway")
+
+    def origins(self) -> pl.LazyFrame:
+        """Return the source rows that each event stands for, to be filtered before they are collected.
+
+        Returns
+        -------
+        polars.LazyFrame
+            ``patient_id``, ``rank`` (of the event), ``source`` (table), ``key``, ``code``, ``code_system``, ``atc``,
+            ``start``, ``quantity``; sorted by patient and rank.
+
+        Raises
+        ------
+        StudyError
+            The study was not built from SNDS tables.
+        """
+        parts = sorted((self.path / "origins").glob("*.parquet"))
+        if not parts:
+            raise StudyError(
+                f"{self.path} has no origins: only a build from SNDS tables keeps them; build it again"
+            )
+        return pl.scan_parquet(parts, glob=False)
+
+    def origins_of(self, events: pl.DataFrame) -> pl.DataFrame:
+        """Return the source rows of chosen events.
+
+        Parameters
+        ----------
+        events : polars.DataFrame
+            Rows of ``study.log().events``: ``patient_id`` and ``rank`` name an event. A log that was cut or renamed
+            (`EventLog.as_of`, `EventLog.keep_activities`) is numbered anew and fits no longer.
+
+        Returns
+        -------
+        polars.DataFrame
+            Columns of `origins`, sorted by patient and rank.
+
+        Raises
+        ------
+        StudyError
+            The study was not built from SNDS tables.
+        """
+        chosen = events.select("patient_id", "rank").unique().lazy()
+        return self.origins().join(chosen, on=["patient_id", "rank"], how="semi").collect()
+
+    def attrition(self) -> pl.DataFrame:
+        """Return who entered the cohort, step by step.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``step``, ``persons`` left after it, ``excluded`` by it, ``words``; in order.
+
+        Raises
+        ------
+        StudyError
+            The study was not built from SNDS tables, or the file is damaged.
+        """
+        path = self.path / "attrition.json"
+        if not path.is_file():
+            raise StudyError(
+                f"{self.path} has no attrition.json: only a build from SNDS tables makes it; build it again"
+            )
+        try:
+            return pl.DataFrame(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, json.JSONDecodeError) as error:
+            raise StudyError(f"{path} is damaged; build the study again") from error
 
     def released_names(self) -> list[str]:
         """Return the names of the released tables."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,8 +17,9 @@ import polars as pl
 from eventlogs.activities import ActivityRules
 from eventlogs.engine import Local, Progress, Slice, silent
 from eventlogs.errors import ExtractError
-from eventlogs.snds import attach, dcir, identity, patient
+from eventlogs.snds import attach, cohort, dcir, identity, patient
 from eventlogs.snds.codes import code_counts, code_lists, medicines
+from eventlogs.snds.exits import own_horizons
 from eventlogs.snds.extract import Extract
 from eventlogs.snds.horizons import horizons
 from eventlogs.snds.rows import ROW, Source
@@ -31,13 +33,20 @@ PERSONS_PER_BUCKET = 25_000
 WORLDS = {world.table("PRS"): world for world in (dcir.DCIR, dcir.DCIRS)}
 """Tables of claims, read by flux months rather than years."""
 
+PARTS = ("events", "withdrawn", "origins", "patients", "regimens")
+"""What K2 leaves of a bucket."""
+
+GATHERED = ("patients", "regimens")
+"""Of these, what becomes one file."""
+
 
 @dataclass(frozen=True)
 class Report:
     """What a build did: rows in and out with the reason of each drop, and what was absent, unknown or not read.
 
     ``unknown_tables`` look like SNDS tables and are not used; ``unread_columns`` counts, table by table, the columns
-    that are there and not used; ``superseded_tables`` are cumulative files that a fuller one replaces.
+    that are there and not used; ``unreadable_values`` counts, column by column, what was read as empty;
+    ``superseded_tables`` are cumulative files that a fuller one replaces.
     """
 
     counts: Mapping[str, int]
@@ -47,11 +56,15 @@ class Report:
     cutoff: Mapping[str, date]
     unknown_tables: tuple[str, ...] = ()
     unread_columns: Mapping[str, int] = field(default_factory=dict)
+    unreadable_values: Mapping[str, int] = field(default_factory=dict)
     superseded_tables: tuple[str, ...] = ()
 
 
 def build(folder: Path, rules: ActivityRules, out: Path, work: Path, progress: Progress = silent) -> Report:
-    """Read an extract and write ``out/events``, ``out/withdrawn``, ``out/patients.parquet``, ``out/horizons.parquet``.
+    """Read an extract and write the tables of a study into `out`.
+
+    They are ``events/``, ``origins/`` and ``withdrawn/`` (a part for each bucket of patients), ``patients.parquet``,
+    ``horizons.parquet``, ``attrition.json``, and ``regimens.parquet`` where the definition infers them.
 
     Parameters
     ----------
@@ -72,25 +85,26 @@ def build(folder: Path, rules: ActivityRules, out: Path, work: Path, progress: P
         Something is missing or can't be read; one sentence.
     """
     extract = Extract.open(folder, work)
-    absent = extract.check()
+    found = extract.check()
     pairs = identity.registry(extract, rules.practice)
     gathered = identity.persons(pairs, rules.practice)
     links = identity.link(pairs, gathered)
     world = WORLDS[extract.claims]
     aged = identity.with_age_of_lines(gathered, links, extract.scan(extract.claims), world.person)
     people = _with_deprivation(aged, folder)
-    build_ = _Build(extract, rules, people, links, out, work)
-    counts = build_.run(progress)
     observed = horizons(extract)
-    observed.write_parquet(out / "horizons.parquet")
+    counts = _Build(extract, rules, people, links, out, work, _until(observed, "dcir")).run(progress)
+    patients = pl.read_parquet(out / "patients.parquet", glob=False)
+    pl.concat([observed, own_horizons(patients)]).write_parquet(out / "horizons.parquet")
     return Report(
         counts={**counts, **identity.counts(people), "trap.freshness": extract.superseded_rows()},
-        absent_columns=tuple(absent),
+        absent_columns=found.absent,
         absent_tables=tuple(name for name in attach_tables() if not extract.has(name)),
         synthetic=extract.synthetic,
         cutoff={row["source"]: row["observed_until"].date() for row in observed.to_dicts()},
         unknown_tables=extract.unknown,
         unread_columns=extract.unread_columns(),
+        unreadable_values=found.unreadable,
         superseded_tables=tuple(sorted(f"{name} {period}" for name, period in extract.superseded)),
     )
 
@@ -112,19 +126,26 @@ class _Build:
     links: identity.Links
     out: Path
     work: Path
+    seen_until: date
 
     def run(self, progress: Progress) -> dict[str, int]:
         known = medicines()
         self.codes = code_lists(self.rules, known)
-        counts = self._counted()
+        counts, losses = self._counted(), Counter[str]()
         counts.update(code_counts(self.rules, known))
         engine = Local(self.work / "rows", self.people.height, -(-self.people.height // PERSONS_PER_BUCKET))
 
         def k2(rows: pl.DataFrame, bucket: int) -> None:
-            counts.update(self._bucket(rows, bucket))
+            built = self._built(rows, engine.bucket_of(self.people, bucket))
+            self._write(built, bucket)
+            counts.update(built.counts)
+            losses.update(built.losses)
 
         engine.run(list(self._slices()), k2, progress)
-        self._gather_patients()
+        self._gather("patients")
+        if self.rules.practice.infer_regimens:
+            self._gather("regimens")
+        self._write_attrition(losses)
         return {"persons": self.people.height, **counts}
 
     def _table(
@@ -137,7 +158,7 @@ class _Build:
         elif name.startswith(("ER_", "NS_")):
             frame = self.extract.scan(name) if months is None else self._of_months(name, months)
         else:
-            frame = self.extract.scan(name, year if year in self.extract.years(name) else None)
+            frame = self.extract.scan(name, year)
         return nw.from_native(frame)
 
     def _of_months(self, name: str, months: list[date | None]) -> pl.LazyFrame:
@@ -177,8 +198,8 @@ class _Build:
             return self.links
         scattered = sorted((self.work / "rows").rglob("*.parquet"))
         diagnosed = [
-            pl.read_parquet(path, columns=["person", "kind"], glob=False)
-            .filter(pl.col("kind") == "diagnosis")
+            pl.read_parquet(path, columns=["person", "kind", "source"], glob=False)
+            .filter(cohort.of_cohort(self.rules.cohort))
             .select("person")
             for path in scattered
         ]
@@ -217,24 +238,24 @@ class _Build:
         counts.update(_one_row(dcir.unknown_persons(tables, WORLDS[source.anchor])))
         return counts
 
-    def _bucket(self, rows: pl.DataFrame, bucket: int) -> Mapping[str, int]:
+    def _built(self, rows: pl.DataFrame, people: pl.DataFrame) -> patient.Built:
         attached = rows if rows.width else pl.DataFrame(schema=ROW)
-        built = patient.build(attached, self.people.join(attached, on="person", how="semi"), self.rules)
-        for name, frame in (
-            ("events", built.events),
-            ("withdrawn", built.withdrawn),
-            ("patients", built.patients),
-        ):
-            folder = (self.work if name == "patients" else self.out) / name
-            folder.mkdir(exist_ok=True)
-            frame.write_parquet(folder / f"part-{bucket:05}.parquet")
-        return built.counts
+        return patient.build(attached, people, self.rules, self.seen_until)
 
-    def _gather_patients(self) -> None:
-        parts = sorted((self.work / "patients").glob("*.parquet"))
-        pl.concat([pl.read_parquet(part, glob=False) for part in parts]).write_parquet(
-            self.out / "patients.parquet"
-        )
+    def _write(self, built: patient.Built, bucket: int) -> None:
+        for name in PARTS:
+            folder = (self.work if name in GATHERED else self.out) / name
+            folder.mkdir(exist_ok=True)
+            getattr(built, name).write_parquet(folder / f"part-{bucket:05}.parquet")
+
+    def _gather(self, name: str) -> None:
+        parts = sorted((self.work / name).glob("*.parquet"))
+        whole = pl.concat([pl.read_parquet(part, glob=False) for part in parts])
+        whole.write_parquet(self.out / f"{name}.parquet")
+
+    def _write_attrition(self, losses: Mapping[str, int]) -> None:
+        steps = cohort.attrition(self.people.height, losses).to_dicts()
+        (self.out / "attrition.json").write_text(json.dumps(steps, indent=1), encoding="utf-8")
 
 
 def _one_row(frame: nw.LazyFrame[Any]) -> dict[str, int]:
@@ -258,3 +279,8 @@ def _with_deprivation(people: pl.DataFrame, folder: Path) -> pl.DataFrame:
             f"{path.name} can't be read; write two columns, commune;quintile (1 to 5)"
         ) from error
     return people.join(quintiles, on="commune", how="left", maintain_order="left")
+
+
+def _until(horizons: pl.DataFrame, source: str) -> date:
+    day: date = horizons.filter(pl.col("source") == source)["observed_until"].dt.date().item()
+    return day

@@ -382,7 +382,7 @@ def _counted_units(t: Tables, world: World, practice: Practice) -> nw.LazyFrame[
 
 def _counted_places(t: Tables, world: World) -> nw.LazyFrame[Any]:
     leaking = _places(t, world).select(total(nw.col("leaks") == 1, "trap.public_leak"))
-    wrong = t(world.table("ETE")).select(total(wrong_key("ETB_EXE_FIN"), "trap.facility_numbers"))
+    wrong = t(world.table("ETE")).select(total(wrong_key("ETB_EXE_FIN"), "facilities_wrong_key"))
     return beside([leaking, wrong])
 
 

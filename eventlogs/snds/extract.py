@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -21,6 +22,22 @@ CHUNK = 1 << 20
 
 PMSI = ("mco", "ssr", "had", "rip")
 """Fields of the PMSI: each has its own horizon."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a look at the tables found that the build can do without.
+
+    Parameters
+    ----------
+    absent : tuple of str
+        Optional columns that are absent though their year has them, as ``TABLE.COLUMN``.
+    unreadable : mapping of str to int
+        ``TABLE.COLUMN`` → values that can't be read and are taken as empty.
+    """
+
+    absent: tuple[str, ...]
+    unreadable: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -184,31 +201,35 @@ class Extract:
                     break
         return names
 
-    def check(self) -> list[str]:
+    def check(self) -> Found:
         """Look at every table's columns and values.
 
         Returns
         -------
-        list of str
-            Optional columns that are absent, as ``TABLE.COLUMN``.
+        Found
+            Optional columns that are absent, and values of optional columns that can't be read.
 
         Raises
         ------
         ExtractError
             A file can't be read, a mandatory column is absent, a table is empty, or a value of a date or a
-            number can't be read.
+            number can't be read in a mandatory column or in a table that the build needs.
         """
-        absent: list[str] = []
+        absent: set[str] = set()
+        unreadable: Counter[str] = Counter()
         for (name, period), paths in sorted(self._readable.items()):
             for path in paths:
-                absent += self._check_file(name, period, path)
+                absent |= self._absent_columns(name, period, path)
+                unreadable.update(self._unreadable_values(name, path))
         self._check_stays()
         self._check_months()
         for name, table in schema.tables().items():
-            needed = table.required or (table.one_of and self.has(name))
-            if needed and self.scan(name).select(pl.len()).collect().item() == 0:
+            if self._needs(table) and self.scan(name).select(pl.len()).collect().item() == 0:
                 raise ExtractError(f"{name} has no row; an extract needs at least one, check the export")
-        return sorted(set(absent))
+        return Found(tuple(sorted(absent)), dict(unreadable))
+
+    def _needs(self, table: schema.Table) -> bool:
+        return table.required or (bool(table.one_of) and self.has(table.name))
 
     def _check_stays(self) -> None:
         """Refuse a year whose stays have no chaining table, or whose keys repeat: RSA_NUM starts again each year."""
@@ -250,41 +271,39 @@ class Extract:
                     )
                 seen[month] = here
 
-    def _check_file(self, name: str, period: str, path: Path) -> list[str]:
+    def _absent_columns(self, name: str, period: str, path: Path) -> set[str]:
         table, names = schema.tables()[name], self._names(name, path)
+        expected = [column for column in table.columns if table.expects(column, period)]
         for column in table.mandatory:
-            if column not in names and table.expects(column, period):
+            if column not in names and column in expected:
                 raise ExtractError(
                     f"{path.name} has no column {column}, which {name} needs; "
                     f"found {', '.join(_columns(path)[:8])}…; "
                     "add it, or say its name in extract.toml [columns]"
                 )
-        self._check_values(table, path, names)
-        return [
-            f"{name}.{column}"
-            for column in table.columns
-            if column not in names and table.expects(column, period)
-        ]
+        return {f"{name}.{column}" for column in expected if column not in names}
 
-    def _check_values(self, table: schema.Table, path: Path, names: Mapping[str, str]) -> None:
-        dtypes = _raw(path).collect_schema()
+    def _unreadable_values(self, name: str, path: Path) -> dict[str, int]:
+        table, names, dtypes = schema.tables()[name], self._names(name, path), _raw(path).collect_schema()
         doubtful = {
             column: kind
             for column, kind in table.columns.items()
             if column in names and schema.is_doubtful(kind, dtypes[names[column]])
         }
         if not doubtful:
-            return
+            return {}
         raw = _raw(path).select(pl.col(names[column]).alias(column) for column in doubtful)
         bad = {c: schema.unreadable(c, kind, dtypes[names[c]]) for c, kind in doubtful.items()}
         counts = _collect(raw.select(wrong.sum().alias(column) for column, wrong in bad.items()), path)
-        for column, kind in doubtful.items():
-            if counts[column].item():
+        wrong = {column: int(counts[column].item()) for column in doubtful if counts[column].item()}
+        for column, n in wrong.items():
+            if self._needs(table) or column in table.mandatory:
                 shape = _shape(raw.filter(bad[column]), column)
                 raise ExtractError(
-                    f"{path.name} has {counts[column].item()} values of {column} that are no {kind} "
+                    f"{path.name} has {n} values of {column} that are no {doubtful[column]} "
                     f"(shaped like '{shape}'); write dates as JJ/MM/AAAA or AAAA-MM-JJ and numbers with digits only"
                 )
+        return {f"{name}.{column}": n for column, n in wrong.items()}
 
 
 def _find(folder: Path) -> tuple[dict[tuple[str, str], tuple[Path, ...]], tuple[str, ...]]:

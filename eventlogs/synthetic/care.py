@@ -287,14 +287,10 @@ def given_in(
     )
 
 
-def oral_courses(scene: AnyScene, start: Ints, offsets: Sequence[int], cip13: Sequence[str]) -> pl.DataFrame:
-    """Dispensings of an oral anticancer drug in pharmacies."""
-    chosen = where(start < p.NEVER)
-    row, rank = spread(np.full(chosen.size, len(offsets)))
-    person = chosen[row]
-    return emit(person, start[person] + np.take(offsets, rank), activity="oral_anticancer_dispensing",
-                code=pl.Series(list(cip13))[person % len(cip13)], code_system="CIP13", nature=p.PHARMACY,
-                quantity=1)  # fmt: skip
+def tablets(person: Ints, day: Ints, cip13: Sequence[str]) -> pl.DataFrame:
+    """A dispensing of an oral anticancer drug in a pharmacy."""
+    return emit(person, day, activity="oral_anticancer_dispensing", code=pl.Series(list(cip13))[person % len(cip13)],
+                code_system="CIP13", nature=p.PHARMACY, quantity=1)  # fmt: skip
 
 
 def refills(scene: AnyScene, codes: pl.Series) -> pl.DataFrame:

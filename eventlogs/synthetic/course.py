@@ -297,3 +297,16 @@ def lognormal_days(
 def later(day: Ints, days: Ints) -> Ints:
     """`days` after `day`, never where there is no `day`."""
     return np.where(day < p.NEVER, day + days, p.NEVER)
+
+
+def later_line(rng: np.random.Generator, death: Ints, eligible: Bools, earliest: Ints, share: float) -> Ints:
+    """First day of a line of chemotherapy before death, long enough after the first treatments not to mix with them."""
+    start = death - 130 - rng.exponential(200.0, death.size).astype(np.int64)
+    treated = eligible & (start > earliest) & (rng.random(death.size) < share)
+    return np.where(treated, start, p.NEVER)
+
+
+def given_sessions(rng: np.random.Generator, size: int) -> Ints:
+    """Number of sessions given at most: a few patients stop after two to four."""
+    stops = rng.random(size) < p.EARLY_STOP_SHARE
+    return np.where(stops, rng.integers(2, 5, size), p.NEVER)

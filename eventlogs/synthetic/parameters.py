@@ -67,6 +67,7 @@ PALLIATIVE_MEAN_DAYS = 25.0  # ours: from palliative care to death
 PORT_SHARE = 0.85  # ours
 PALLIATIVE_OFFSETS = tuple(21 * k for k in range(6))  # ours: days of the sessions of a later line
 CHEMO_FULL_STAY_SHARE = 0.06  # ours: first course given in an ordinary stay
+EARLY_STOP_SHARE = 0.08  # ours: chemotherapy that ends after two to four sessions (not with breast cancer)
 POSTPONED_SHARE = 0.18  # ours: the sessions after the third are a week late
 HOME_PALLIATIVE_SHARE = 0.0  # ours: palliative care begins at home (HAD) and not in a hospital bed
 REHABILITATION_SHARE = {"frail": 0.0, "others": 0.0}  # ours: a rehabilitation stay after the operation

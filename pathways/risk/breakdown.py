@@ -263,9 +263,8 @@ def horizons(log: EventLog) -> pl.DataFrame:
 
 
 def general_horizon(log: EventLog) -> datetime | None:
-    """Return the earliest horizon among those that hold for every patient; None where there is none."""
-    value = log.horizons.filter(pl.col("patient_id").is_null())["observed_until"].min()
-    return value if isinstance(value, datetime) else None
+    """Return the earliest horizon among those of care that hold for every patient; None where there is none."""
+    return log.observed_until
 
 
 def _followed(log: EventLog) -> pl.DataFrame:

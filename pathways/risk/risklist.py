@@ -16,7 +16,6 @@ from eventlogs.feeds import Feed, feed_of
 from eventlogs.feeds import feed as feed_named
 from eventlogs.log import EventLog
 from pathways.definition import Language, Pathway
-from pathways.risk.breakdown import general_horizon
 from pathways.risk.explain import model_reasons, pathway_reasons
 from pathways.risk.features import feature_names, features, rows_at
 from pathways.risk.model import RiskModel
@@ -217,7 +216,7 @@ def _check_log(log: EventLog, pathway: Pathway, at: date | datetime) -> None:
             f"the log has none of the activities that open an expectation in '{pathway.id}' "
             f"({', '.join(sorted(triggers))}); map its activities to these names"
         )
-    until = general_horizon(log) or log.observed_until
+    until = log.observed_until
     if until is not None and (_date(at) - until.date()).days > STALE_DAYS:
         raise InputError(
             f"the log is observed until {until.date()} and the list is for {_date(at)}, more than {STALE_DAYS} days "
@@ -255,7 +254,7 @@ def _limits(
     log: EventLog, model: RiskModel, profile: Feed, at: date | datetime, language: Language
 ) -> list[str]:
     words = LIMITS[language]
-    until = general_horizon(log) or log.observed_until
+    until = log.observed_until
     absent = sorted(set(model.trained_on["activities"]) - set(log.activities))
     said = {
         "proposal": True,

@@ -16,7 +16,7 @@ import pytest
 
 from eventlogs.synthetic import synthesise
 from pathways.cli import main
-from pathways.definition import BUILT_IN
+from pathways.definition.files import BUILT_IN
 from pathways.steps import build
 from pathways.study import Study
 
@@ -122,6 +122,40 @@ def test_table_given_twice(extract: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_flux_month_in_two_tables(extract: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(extract / "ER_PRS_F.csv", extract / "ER_PRS_F_2021.csv")
     assert "is both in ER_PRS_F_2021 and in ER_PRS_F; keep one of the two" in refused(extract, capsys)
+
+
+def test_flux_month_in_two_affined_tables(extract: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(extract / "ER_CAM_F.csv", extract / "ER_CAM_F_2021.csv")
+    assert "is both in ER_CAM_F_2021 and in ER_CAM_F; keep one of the two" in refused(extract, capsys)
+
+
+def test_both_worlds_of_claims(extract: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (extract / "NS_PRS_F.csv").write_text("CLE_DCI_JNT\n1\n")
+    said = refused(extract, capsys)
+    assert "has both ER_PRS_F and NS_PRS_F, which tell the same care and would count twice" in said
+
+
+def test_no_world_of_claims(extract: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (extract / "ER_PRS_F.csv").unlink()
+    assert "has no table ER_PRS_F or NS_PRS_F; found ER_CAM_F" in refused(extract, capsys)
+
+
+def test_what_is_not_used_is_said_and_stops_nothing(extract: Path, tmp_path: Path) -> None:
+    (extract / "ER_TRS_F.csv").write_text("A\n1\n")
+    (extract / "notes.csv").write_text("A\n1\n")
+    shutil.copy(extract / "T_MCO21B.csv", extract / "T_MCO21_03B.csv")
+    shutil.copy(extract / "T_MCO21C.csv", extract / "T_MCO21_03C.csv")
+    edit(extract / "ER_PRS_F.csv", lambda text: text.replace("\n", ";X\n"))
+    edit(extract / "IR_IMB_R.csv", lambda text: text.replace("INS_DTE", "AUTRE", 1))
+    ald = pl.read_csv(extract / "IR_IMB_R.csv", separator=";", infer_schema=False)
+    ald.with_columns(IMB_ALD_DTD=pl.lit("bientôt")).write_csv(extract / "IR_IMB_R.csv", separator=";")
+    manifest = build(extract, tmp_path / "study", pathway="breast_cancer").manifest
+    unused = manifest["unused"]
+    assert unused["unknown_tables"] == ["ER_TRS_F"]
+    assert unused["superseded_tables"] == ["T_MCOaaB 21_03", "T_MCOaaC 21_03"]
+    assert unused["unread_columns"]["ER_PRS_F"] >= 1
+    assert unused["unreadable_values"] == {"IR_IMB_R.IMB_ALD_DTD": ald.height}
+    assert "IR_IMB_R.INS_DTE" in manifest["absent"]
 
 
 def test_stays_without_chaining_table(extract: Path, capsys: pytest.CaptureFixture[str]) -> None:

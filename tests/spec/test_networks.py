@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
@@ -12,6 +13,7 @@ from eventlogs.activities import NetworkRule
 from eventlogs.errors import LogError
 from eventlogs.log import EventLog
 from eventlogs.networks import attribute
+from pathways.steps import build
 
 EVENTS = """
 A | surgery      | 0  | 750000001
@@ -101,3 +103,28 @@ def test_nothing_else_changes() -> None:
 def test_a_table_that_can_not_be_used_is_a_sentence(table: pl.DataFrame, words: str) -> None:
     with pytest.raises(LogError, match=words):
         attribute(log(), rule("last_treating_facility"), table)
+
+
+DEFINITION = """
+id = "own"
+version = "1"
+label = { fr = "Essai", en = "Trial" }
+within_day = ["surgery", "chemotherapy", "visit"]
+[network]
+by = "last_treating_facility"
+activities = ["surgery", "chemotherapy"]
+source = "trial"
+"""
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["with the table", "without"])
+def test_a_build_attributes_where_the_source_has_the_table(given: bool, tmp_path: Path) -> None:
+    source, pathway = tmp_path / "source", tmp_path / "own.toml"
+    source.mkdir()
+    log().events.select("patient_id", "activity", "start", "facility").write_csv(source / "events.csv")
+    pathway.write_text(DEFINITION)
+    if given:
+        TABLE.write_csv(source / "networks.csv", separator=";")
+    study = build(source, tmp_path / "study", pathway=pathway, door="table")
+    expected = {"A": "Rhône", "B": "Seine", "F": "Rhône"} if given else {}
+    assert {k: v for k, v in networks(study.log()).items() if v} == expected

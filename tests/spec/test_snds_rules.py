@@ -27,10 +27,13 @@ def built(rule: Rule, folder: Path, *, shuffled: bool) -> tuple[list[str], Mappi
         for path in extract.glob("*.csv"):
             table = pl.read_csv(path, separator=";", infer_schema=False)
             table.reverse().write_csv(path, separator=";")
-    rules = replace(load(rule.pathway).rules(), practice=Practice(**rule.practice))
+    defined = load(rule.pathway).rules()
+    cohort = replace(defined.cohort, **rule.cohort)
+    rules = replace(defined, practice=Practice(**rule.practice), cohort=cohort)
     report = build(extract, rules, out, work)
-    events = pl.read_parquet(out / "events" / "*.parquet")
-    days = [pl.col(name).dt.date() for name in ("start", "known_from")]
+    patients = pl.read_parquet(out / "patients.parquet")
+    events = pl.read_parquet(out / "events" / "*.parquet").join(patients, on="patient_id")
+    days = [pl.col(name).dt.date() for name, dtype in events.schema.items() if dtype.is_temporal()]
     shown = events.with_columns(days).select(pl.col(rule.columns).cast(pl.String))
     return sorted(" | ".join(row) for row in shown.rows()), report.counts
 

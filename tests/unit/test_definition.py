@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from eventlogs.activities import CODE_SYSTEMS, CohortRules
 from eventlogs.errors import DefinitionError
 from eventlogs.snds.practice import Practice
 from pathways.definition import built_in, check_against, load, parse
@@ -244,3 +246,12 @@ def test_a_file_that_extends_nothing_known_is_a_sentence(tmp_path: Path) -> None
     one.write_text('extends = "one.toml"\n')
     with pytest.raises(DefinitionError, match="extends it back"):
         load(one)
+
+
+def test_the_reference_page_names_every_key() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "definition.md").read_text(encoding="utf-8")
+    roles = {"treatments", "diagnostics"}
+    words = {item.name for kind in (CohortRules, Practice) for item in fields(kind)} - roles | set(
+        CODE_SYSTEMS
+    )
+    assert [word for word in sorted(words) if f"`{word}`" not in page] == []

@@ -25,6 +25,7 @@ from eventlogs.synthetic.course import (
     draw_profile,
     draw_regimen,
     first_treatment,
+    later_line,
     lognormal_days,
     score,
     surveillance_step,
@@ -98,6 +99,7 @@ QUARTERLY_SUPPLY_SHARE = 0.30  # ours: boxes for 90 days
 RECONSTRUCTION_SHARE = 0.25  # ours, after mastectomy, before 70
 SURVEILLANCE = (5.919, 0.10)  # surgery to first mammography, median 372 days (yearly: HAS 2014; spread ours)
 
+LATER_LINE_SHARE = 0.60  # ours: chemotherapy of metastases before death
 MRI_SHARE = 0.45  # ours
 MARKER_SHARE = 0.30  # ours: followed by CA 15-3
 MARKER = "tumour_marker"
@@ -203,8 +205,8 @@ def draw(rng: Rng, people: pl.DataFrame, land: Land, calendar: p.Calendar) -> Br
         biopsy=biopsy, first_treatment=first, surgery=surgery, chemo_start=chemo_start, regimen=regimen,
         sessions=np.full(age.size, p.NEVER), postponed=postponed, planning=planning, radiotherapy_start=rt_start,
         fractions=rng.choice(RT_FRACTIONS, age.size, p=RT_FRACTION_SHARES), surveillance=surveillance.due_step,
-        metastatic_chemo=_metastatic_chemo(rng, biopsy, death, cancer_death, plan.operated), palliative=palliative,
-        death=death, cancer_death=cancer_death, leaves=np.minimum(death, palliative),
+        metastatic_chemo=later_line(rng, death, cancer_death & plan.operated, biopsy + 540, LATER_LINE_SHARE),
+        palliative=palliative, death=death, cancer_death=cancer_death, leaves=np.minimum(death, palliative),
         end=np.minimum(death, calendar.end),
     )  # fmt: skip
     shown = replace(radiotherapy, start=np.where(plan.conserving, anchor, p.NEVER))
@@ -287,13 +289,6 @@ def _endocrine(rng: Rng, profile: Profile, plan: Plan, first: Ints, local_end: I
     boxes = np.where(rng.random(rows.size) < QUARTERLY_SUPPLY_SHARE, 3, 1)
     refills = draw_refills(rng, start[rows], hazard[rows], boxes)
     return Supply("endocrine_interruption", rows, boxes, boxes, start[rows], hazard[rows], refills)
-
-
-def _metastatic_chemo(rng: Rng, biopsy: Ints, death: Ints, cancer_death: Bools, operated: Bools) -> Ints:
-    """A line of chemotherapy before cancer death, long enough after the first treatments not to mix with them."""
-    start = death - 130 - rng.exponential(200.0, death.size).astype(np.int64)
-    treated = cancer_death & operated & (start > biopsy + 540) & (rng.random(death.size) < 0.6)
-    return np.where(treated, start, p.NEVER)
 
 
 # --- events -----------------------------------------------------------------------------------------------

@@ -6,12 +6,19 @@ from tests.spec.snds.writing import KEY, Rule
 
 DEFAULTS: dict[str, dict[str, str]] = {
     "ER_PRS_F": {**KEY, "BEN_RNG_GEM": "1", "PRS_NAT_REF": "1352", "PRS_ACT_QTE": "1", "PSE_SPE_COD": "6", "DPN_QLF": "0",
-                 "PRS_DPN_QLP": "", "CPL_MAJ_TOP": "0", "CPL_AFF_COD": "0", "BSE_PRS_NAT": "1"},
+                 "PRS_DPN_QLP": "", "CPL_MAJ_TOP": "0", "CPL_AFF_COD": "0", "BSE_PRS_NAT": "1", "BEN_RES_DPT": "075",
+                 "BEN_AMA_COD": "61"},
     "ER_CAM_F": {**KEY, "CAM_ACT_COD": "1"},
-    "ER_PHA_F": {**KEY, "PHA_ACT_QSN": "1"},
-    "ER_UCD_F": {**KEY, "UCD_DLV_NBR": "1"},
+    "ER_PHA_F": {**KEY, "PHA_PRS_IDE": "", "PHA_ACT_QSN": "1"},
+    "ER_BIO_F": {**KEY, "BIO_ACT_QSN": "1"},
+    "ER_UCD_F": {**KEY, "UCD_DLV_NBR": "1", "UCD_TOP_UCD": "0"},
     "ER_ETE_F": {**KEY, "ETE_IND_TAA": "0"},
+    "NS_PRS_F": {"PRS_NAT_REF": "1352", "PRS_ACT_QTE": "1", "PSE_SPE_COD": "6", "DPN_QLF": "0", "BEN_RES_DPT": "075",
+                 "ETB_EXE_FIN": "", "ETE_IND_TAA": "0", "BEN_AMA_COD": "61", "FLX_DIS_DTD": "2021-06-01"},
+    "NS_CAM_F": {"CAM_ACT_COD": "1", "CAM_ACT_QSN": "1", "FLX_DIS_DTD": "2021-06-01"},
+    "NS_PHA_F": {"PHA_PRS_IDE": "", "PHA_ACT_QSC": "1", "FLX_DIS_DTD": "2021-06-01"},
 }  # fmt: skip
+DEFAULTS |= {f"{name}_2020": DEFAULTS[name] for name in ("ER_PRS_F", "ER_CAM_F")}
 """What a column holds when a spec does not write it."""
 
 RULES: tuple[Rule, ...] = (
@@ -64,18 +71,20 @@ A-1 | 2021-03-05 | 30 | 13000000 | 2021-04-01""",
     ),
     Rule(
         "information_only",
-        "Lines sent for information (DPN_QLF or PRS_DPN_QLP = 71) are no care; an empty value is not 71.",
+        "Lines sent for information (DPN_QLF 71 or 72, PRS_DPN_QLP 71) are no care; an empty value is not 71.",
         "SNDS documentation (dépenses pour information)",
         {
             "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | DPN_QLF | PRS_DPN_QLP
 1 | A | 2021-03-01 | 71 |
 2 | A | 2021-03-02 |    | 71
 3 | A | 2021-03-03 |    |
-4 | A | 2021-03-04 | 0  | 0""",
-            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001\n4 | QEFA004",
+4 | A | 2021-03-04 | 0  | 0
+5 | A | 2021-03-05 | 72 | 0""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001\n4 | QEFA004\n5 | QEFA004",
         },
         "A-1 | breast_biopsy | 2021-03-03\nA-1 | breast_conserving_surgery | 2021-03-04",
         traps=("information_line",),
+        counts={"trap.information_line": 3, "lines_read": 5},
     ),
     Rule(
         "majoration_and_complement",
@@ -91,6 +100,7 @@ A-1 | 2021-03-05 | 30 | 13000000 | 2021-04-01""",
         },
         "A-1 | breast_biopsy | 2021-03-04",
         traps=("majoration",),
+        counts={"trap.majoration": 3},
     ),
     Rule(
         "public_stay_leaking",
@@ -103,6 +113,42 @@ A-1 | 2021-03-05 | 30 | 13000000 | 2021-04-01""",
         },
         "A-1 | breast_biopsy | 2021-03-08",
         traps=("public_leak",),
+        counts={"trap.public_leak": 1},
+    ),
+    Rule(
+        "public_stay_leaking_kept",
+        "The same with the switch on `keep`.",
+        "SNDS documentation",
+        {
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEFA004",
+            "ER_ETE_F": "LINE | ETB_EXE_FIN | ETE_IND_TAA\n1 | 75000000 | 1",
+        },
+        "A-1 | breast_conserving_surgery | 2021-03-01",
+        traps=("public_leak",),
+        practice={"public_leaks": "keep"},
+        counts={"trap.public_leak": 1},
+    ),
+    Rule(
+        "several_facilities_of_a_line",
+        "A line with several rows of ER_ETE_F is one line: it leaks only if ETE_IND_TAA is 1 in every one of them, and its "
+        "facility is the first by number of the others, whatever their order.",
+        "The published filter on the joined rows keeps a line as soon as one of its rows is not 1; the facility is this "
+        "package's choice",
+        {
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | A | 2021-03-08",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEFA004\n2 | QEHJ001",
+            "ER_ETE_F": """LINE | ETB_EXE_FIN | ETE_IND_TAA
+1 | 13000000 | 1
+1 | 92000000 |
+1 | 75000000 | 0
+2 | 13000000 | 1
+2 | 75000000 | 1""",
+        },
+        "A-1 | breast_conserving_surgery | 2021-03-01 | 75000000",
+        ("patient_id", "activity", "start", "facility"),
+        traps=("public_leak",),
+        counts={"trap.public_leak": 1},
     ),
     Rule(
         "fraction_lines",
@@ -126,6 +172,7 @@ A-1 | 2021-03-05 | 30 | 13000000 | 2021-04-01""",
         },
         "A-1 | breast_biopsy | 2021-03-03",
         traps=("null_date",),
+        counts={"trap.null_date": 2},
     ),
     Rule(
         "medicine_codes",
@@ -146,6 +193,83 @@ A-1 | targeted_therapy | 2021-03-02 | 1
 A-1 | targeted_therapy | 2021-03-03 | 1""",
         ("patient_id", "activity", "start", "quantity"),
         traps=("ucd_forms",),
+        counts={"trap.ucd_forms": 2},
+    ),
+    Rule(
+        "cip_of_seven_digits",
+        "A box of 2006 or 2007 has a CIP of seven digits (PHA_PRS_IDE) and no CIP13: the molecule is the same.",
+        "IR_PHA_R: both codes of a box",
+        {
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2007-03-01\n2 | A | 2021-03-01",
+            "ER_PHA_F": """LINE | PHA_PRS_C13 | PHA_PRS_IDE | PHA_ACT_QSN
+1 |               | 3205932 | 2
+2 | 3400932059324 | 3205932 | 1""",
+        },
+        "A-1 | 2007-03-01 | CIP7 | 60\nA-1 | 2021-03-01 | CIP13 | 30",
+        ("patient_id", "start", "code_system", "quantity"),
+        traps=("cip_lengths",),
+        counts={"trap.cip_lengths": 1},
+    ),
+    Rule(
+        "biology",
+        "An act of biology is known by its NABM code; BIO_ACT_QSN is signed, as the quantity of the line.",
+        "Public SNDS table schema: ER_BIO_F",
+        {
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
+1 | A | 2021-03-01
+2 | A | 2021-03-08
+3 | A | 2021-03-08
+4 | A | 2021-03-09""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n4 | QEHJ001",
+            "ER_BIO_F": "LINE | BIO_PRS_IDE | BIO_ACT_QSN\n1 | 7321 | 1\n2 | 7321 | 1\n3 | 7321 | -1",
+        },
+        "A-1 | tumour_marker | 2021-03-01 | NABM | 7321\nA-1 | breast_biopsy | 2021-03-09 | CCAM | QEHJ001",
+        ("patient_id", "activity", "start", "code_system", "code"),
+    ),
+    *(
+        Rule(
+            f"hospital_drugs_{switch}_by_{source}",
+            f"Drugs of hospitals in ER_UCD_F, with {switch} = {source}: UCD_TOP_UCD 1 is a drug beside a private stay, 0 one "
+            "handed out; where it is empty, PRS_NAT_REF 3320 and 3336 are the former, 3317 to 3319 and 3351 to 3357 the "
+            "latter. What is left to the PMSI is no event here.",
+            "SNDS documentation (médicaments de la liste en sus); IR_NAT_V",
+            {
+                "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | PRS_NAT_REF
+1 | A | 2021-03-01 | 3320
+2 | A | 2021-03-02 | 3320
+3 | A | 2021-03-03 | 3317
+4 | A | 2021-03-04 | 3317""",
+                "ER_UCD_F": """LINE | UCD_UCD_COD | UCD_TOP_UCD
+1 | 9220097 | 1
+2 | 9220097 |
+3 | 9220097 | 0
+4 | 9220097 |""",
+            },
+            "\n".join(f"A-1 | targeted_therapy | 2021-03-0{day}" for day in days),
+            traps=("drugs_told_twice",),
+            practice={switch: source},
+            counts={"trap.drugs_told_twice": 4 - len(days)},
+        )
+        for switch, source, days in (
+            ("private_drugs", "dcir", (1, 2, 3, 4)),
+            ("private_drugs", "pmsi", (3, 4)),
+            ("retrocession", "pmsi", (1, 2)),
+        )
+    ),
+    Rule(
+        "facility_key",
+        "A FINESS number on nine digits whose last one is not its key is counted; the number is kept, and read on its first "
+        "eight characters.",
+        "SNDS documentation: a key as last digit; that it is Luhn's is recalled",
+        {
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | A | 2021-03-02\n3 | A | 2021-03-03",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001",
+            "ER_ETE_F": "LINE | ETB_EXE_FIN\n1 | 750712184\n2 | 750712185\n3 | 75071218",
+        },
+        "A-1 | 2021-03-01\nA-1 | 2021-03-02\nA-1 | 2021-03-03",
+        ("patient_id", "start"),
+        traps=("facility_numbers",),
+        counts={"facilities_wrong_key": 1},
     ),
     Rule(
         "codes_written_as_numbers",
@@ -171,5 +295,68 @@ A-1 | targeted_therapy | 2021-03-03 | 1""",
         "A-1 | breast_biopsy | 2021-03-01 | 2021-09-01",
         ("patient_id", "activity", "start", "known_from"),
         traps=("flux_month",),
+        counts={"trap.flux_month": 0},
+    ),
+    Rule(
+        "late_flux",
+        "Care that arrives more than six months late is read and counted, and so is a line that does not say when it "
+        "arrived.",
+        "SNDS documentation: 98 to 99 % of care arrives within six months, the last within twenty-seven",
+        {
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | PRS_NAT_REF | PSE_SPE_COD | FLX_DIS_DTD
+1 | A | 2021-03-31 | 1111 | 73 | 2021-09-01
+2 | A | 2021-03-30 | 1111 | 73 | 2021-10-01
+3 | A | 2021-03-29 | 1111 | 73 |
+4 | A | 2021-03-28 | 1352 | 6  | 2021-04-01""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE | FLX_DIS_DTD\n4 | QEHJ001 | 2021-04-01",
+        },
+        "A-1 | 2021-03-28\nA-1 | 2021-03-29\nA-1 | 2021-03-30\nA-1 | 2021-03-31",
+        ("patient_id", "start"),
+        traps=("flux_month",),
+        counts={"trap.flux_month": 1, "lines_without_flux": 1},
+    ),
+    Rule(
+        "archived_december",
+        "The lines of December of an archived year have 1 January of the next as their flux: they are read once, with the "
+        "archived affinée tables.",
+        "SNDS documentation (tables archivées)",
+        {
+            "ER_PRS_F_2020": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | FLX_DIS_DTD
+1 | A | 2020-11-03 | 2020-12-01
+2 | A | 2020-12-15 | 2021-01-01""",
+            "ER_CAM_F_2020": """LINE | CAM_PRS_IDE | FLX_DIS_DTD
+1 | QEHJ001 | 2020-12-01
+2 | QEFA004 | 2021-01-01""",
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD | FLX_DIS_DTD\n1 | A | 2021-01-20 | 2021-02-01",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE | FLX_DIS_DTD\n1 | YYYY045 | 2021-02-01",
+        },
+        """A-1 | breast_biopsy | 2020-11-03
+A-1 | breast_conserving_surgery | 2020-12-15
+A-1 | radiotherapy_session | 2021-01-20""",
+        traps=("flux_month",),
+    ),
+    Rule(
+        "simplified_dcir",
+        "DCIRS is read by the same rules: one key (CLE_DCI_JNT), the person by BEN_IDT_ANO (known to IR_BEN_R or to IR_IBA_R "
+        "only), the facility and its indicator on the line, boxes in PHA_ACT_QSC, complements summed into their act.",
+        "Public SNDS table schema: DCIRS",
+        {
+            "IR_BEN_R": "BEN_NIR_PSA | BEN_IDT_ANO\na | A",
+            "IR_IBA_R": "BEN_IDT_ANO\nA\nB",
+            "IR_IMB_R": "BEN_NIR_PSA\na",
+            "NS_PRS_F": """CLE_DCI_JNT | BEN_IDT_ANO | EXE_SOI_DTD | DPN_QLF | ETB_EXE_FIN | ETE_IND_TAA
+1 | A | 2021-03-01 | 0  | 75000000 | 0
+2 | A | 2021-03-02 | 71 | 75000000 | 0
+3 | A | 2021-03-03 | 0  | 75000000 | 1
+4 | A | 2021-03-04 | 0  | 13000000 |
+5 | B | 2021-03-05 | 0  |          |""",
+            "NS_CAM_F": "CLE_DCI_JNT | CAM_PRS_IDE\n1 | QEFA004\n2 | QEHJ001\n3 | QEHJ001\n5 | QEHJ001",
+            "NS_PHA_F": "CLE_DCI_JNT | PHA_PRS_C13 | PHA_ACT_QSC\n4 | 3400932059324 | 2",
+        },
+        """A | breast_conserving_surgery | 2021-03-01 | 75000000 | 1
+A | endocrine_therapy_dispensing | 2021-03-04 | 13000000 | 60""",
+        ("patient_id", "activity", "start", "facility", "quantity"),
+        traps=("public_leak", "information_line"),
+        counts={"trap.public_leak": 1, "trap.information_line": 1, "lines_unknown_person": 0, "persons": 2},
     ),
 )

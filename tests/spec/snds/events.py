@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from tests.spec.snds.writing import Rule
 
 DEFAULTS: dict[str, dict[str, str]] = {
@@ -67,5 +69,245 @@ B-1 | death | 2021-06-04 | T_MCOaaB""",
             "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEQK001\n2 | QEQK001\n3 | QEHJ001",
         },
         "A-1 | breast_biopsy | 2021-05-31\nA-1 | mammography | 2020-12-02",
+    ),
+    Rule(
+        "same_day_duplicates",
+        "Several claim lines of one private radiotherapy fraction are one session; lines of two days are two.",
+        "INCa cancer algorithm; private centres report radiotherapy in DCIR only",
+        {
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
+1 | A | 2021-03-02
+2 | A | 2021-03-02
+3 | A | 2021-03-03""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | ZZNL048\n2 | ZZNL050\n3 | ZZNL048",
+        },
+        "A-1 | radiotherapy_session | 2021-03-02 | 2\nA-1 | radiotherapy_session | 2021-03-03 | 1",
+        ("patient_id", "activity", "start", "quantity"),
+        traps=("private_radiotherapy",),
+        counts={"trap.private_radiotherapy": 1},
+    ),
+    Rule(
+        "sessions_weighted",
+        "With `grouped_sessions = weighted` a row of several sessions is one event at entry, with their number; the "
+        "sessions share the week, or the month, of the stay.",
+        "ATIH counting of sessions (NBR_SEA); one event a session is the default, since delays are counted between them",
+        {
+            "T_MCO21B": "STAY | GRG_GHM | NBR_SEA | DGN_PAL | DGN_REL\n1 | 28Z07Z | 3 | Z511 | C509\n2 | 28Z07Z | 1 | Z511 | C509",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 15032021\n2 | A | 01042021 | 01042021",
+        },
+        "A-1 | chemotherapy_session | 2021-03-01 | month | 3\nA-1 | chemotherapy_session | 2021-04-01 | day | 1",
+        ("patient_id", "activity", "start", "date_precision", "quantity"),
+        traps=("grouped_sessions",),
+        practice={"grouped_sessions": "weighted"},
+        counts={"trap.grouped_sessions": 3},
+    ),
+    Rule(
+        "positive_lines",
+        "With `regularisations = positive_lines` negative lines are dropped and not summed: the cancelled original stays.",
+        "sndsTools (R) filters so; netting is the default, since this keeps care that did not take place",
+        {
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | FLX_DIS_DTD | PRS_ACT_QTE
+1 | A | 2021-03-02 | 2021-04-01 | 1
+2 | A | 2021-03-02 | 2021-07-01 | -1""",
+            "ER_CAM_F": "LINE | FLX_DIS_DTD | CAM_PRS_IDE\n1 | 2021-04-01 | QEHJ001\n2 | 2021-07-01 | QEHJ001",
+        },
+        "A-1 | breast_biopsy | 2021-03-02 | 2021-04-01",
+        ("patient_id", "activity", "start", "known_from"),
+        traps=("regularisation",),
+        practice={"regularisations": "positive_lines"},
+        counts={"trap.regularisation": 1},
+    ),
+    Rule(
+        "molecules_unknown",
+        "A chemotherapy session without any drug told that day or in that stay: its molecules are inside the GHS. "
+        "It is an event all the same, and no regimen is made up.",
+        "SNDS documentation (liste en sus): generic molecules are paid by the GHS",
+        {
+            "T_MCO21B": "STAY | GRG_GHM | DGN_PAL | DGN_REL\n1 | 28Z07Z | Z511 | C509\n2 | 28Z07Z | Z511 | C509",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 01032021\n2 | A | 22032021 | 22032021",
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-22",
+            "ER_UCD_F": "LINE | UCD_UCD_COD | UCD_DLV_NBR\n1 | 9435604 | 1",
+        },
+        """A-1 | chemotherapy_session | 2021-03-01
+A-1 | chemotherapy_session | 2021-03-22
+A-1 | targeted_therapy | 2021-03-22""",
+        traps=("molecules_inside_ghs",),
+        counts={"trap.molecules_inside_ghs": 1},
+    ),
+    Rule(
+        "ald_dates_nothing",
+        "The ALD opens the cohort and dates nothing: the index is the first biopsy or treatment.",
+        "Kudjawu, BEH 2016;26-27: the ALD begins more than a week from the diagnosis for 54 % of breast cancers",
+        {
+            "IR_IMB_R": "BEN_NIR_PSA | IMB_ALD_DTD\nA | 2021-04-01\nB | 2021-03-05",
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | B | 2021-03-01",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001",
+        },
+        "A-1 | breast_biopsy | 2021-03-01 | 2021-03-01\nB-1 | breast_biopsy | 2021-03-01 | 2021-03-01",
+        ("patient_id", "activity", "start", "index_date"),
+        traps=("ald_is_no_diagnosis",),
+        counts={"trap.ald_is_no_diagnosis": 1, "trap.without_ald": 0},
+    ),
+    Rule(
+        "ald_as_index",
+        "With the index strategy `ald` the beginning of the ALD is the index; of several strategies the earliest day is.",
+        "The strategy exists for comparison with studies that date cancers by the ALD",
+        {
+            "IR_IMB_R": "BEN_NIR_PSA | IMB_ALD_DTD\nA | 2021-04-01\nB | 2021-02-05",
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | B | 2021-03-01",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001",
+        },
+        "A-1 | breast_biopsy | 2021-03-01 | 2021-03-01\nB-1 | breast_biopsy | 2021-03-01 | 2021-02-05",
+        ("patient_id", "activity", "start", "index_date"),
+        traps=("ald_is_no_diagnosis",),
+        cohort={"index": ("ald", "index_activities")},
+    ),
+    Rule(
+        "stay_without_ald",
+        "A diagnosis in a stay opens the cohort as an ALD does; who has no ALD is counted.",
+        "Santé publique France, SNDS guide of 2020: not everyone treated has an ALD",
+        {
+            "IR_IMB_R": "BEN_NIR_PSA | MED_MTF_COD\nother | E11",
+            "T_MCO21B": "STAY | DGN_PAL\n1 | C509",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 04032021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004",
+        },
+        "A-1 | breast_conserving_surgery | 2021-03-01",
+        traps=("without_ald",),
+        counts={"trap.without_ald": 1, "trap.ald_is_no_diagnosis": 0},
+    ),
+    Rule(
+        "diagnosis_by_ald_only",
+        "A definition may ask for the ALD: then a diagnosis in a stay opens nothing.",
+        "[cohort] diagnosis_in",
+        {
+            "IR_IMB_R": "BEN_NIR_PSA | MED_MTF_COD\nB | C50",
+            "T_MCO21B": "STAY | DGN_PAL\n1 | C509\n2 | C509",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 04032021\n2 | B | 01032021 | 04032021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004",
+        },
+        "B-1 | breast_conserving_surgery | 2021-03-01",
+        cohort={"diagnosis_in": ("ald",)},
+    ),
+    Rule(
+        "washout",
+        "A person diagnosed more than the washout before the index is a prevalent case and does not enter.",
+        "[cohort] washout_days: incident cases only",
+        {
+            "IR_IMB_R": "BEN_NIR_PSA | IMB_ALD_DTD\nold | 2018-01-01\nnew | 2020-12-01",
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | old | 2021-03-01\n2 | new | 2021-03-01",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001",
+        },
+        "new-1 | breast_biopsy | 2021-03-01",
+        cohort={"washout_days": 730},
+    ),
+    Rule(
+        "who_enters",
+        "Sex, age at index (from the year of birth; none told: enters) and period of the index bound the cohort.",
+        "[cohort] sex, min_age, max_age, index_from, index_until",
+        {
+            "IR_BEN_R": """BEN_NIR_PSA | BEN_SEX_COD | BEN_NAI_ANN
+in | 2 | 1960
+man | 1 | 1960
+young | 2 | 2004
+unborn | 2 |
+early | 2 | 1960""",
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
+1 | in | 2021-12-31
+2 | man | 2021-03-01
+3 | young | 2021-03-01
+4 | unborn | 2021-01-01
+5 | early | 2020-12-31""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001\n4 | QEHJ001\n5 | QEHJ001",
+        },
+        "in-1 | breast_biopsy | 2021-12-31\nunborn-1 | breast_biopsy | 2021-01-01",
+        cohort={"sex": "F", "min_age": 18, "index_from": date(2021, 1, 1), "index_until": date(2021, 12, 31)},
+    ),
+    Rule(
+        "death_order",
+        "The order of the sources of a death is a switch: here the discharge mode comes before IR_BEN_R. A person whose "
+        "sources differ, or whose death IR_BEN_R does not tell, is counted.",
+        "SNDS documentation (décès): the causes are the surest, but come after two years; the order is this package's",
+        {
+            "IR_BEN_R": "BEN_NIR_PSA | BEN_DCD_DTE\nA | 2021-05-05\nB | 2021-07-07",
+            "T_MCO21B": "STAY | SOR_MOD\n1 | 9\n2 | 8",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01052021 | 04052021\n2 | B | 01062021 | 04062021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004",
+        },
+        """A-1 | breast_conserving_surgery | 2021-05-01 | T_MCOaaA | 2021-05-04
+A-1 | death | 2021-05-04 | T_MCOaaB | 2021-05-04
+B-1 | breast_conserving_surgery | 2021-06-01 | T_MCOaaA | 2021-07-07
+B-1 | death | 2021-07-07 | IR_BEN_R | 2021-07-07""",
+        ("patient_id", "activity", "start", "source", "exit_date"),
+        traps=("death_sources",),
+        practice={"death_order": ("stays", "beneficiaries", "causes")},
+        counts={"trap.death_sources": 1},
+    ),
+    Rule(
+        "palliative_exit",
+        "A definition may end the observation with the first palliative care; what comes first of the exits does.",
+        "[cohort] exits",
+        {
+            "IR_BEN_R": "BEN_NIR_PSA | BEN_DCD_DTE\nA | 2021-06-05",
+            "T_MCO21B": "STAY | DGN_PAL\n1 | C509\n2 | Z515",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 04032021\n2 | A | 01052021 | 04052021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004",
+        },
+        """A-1 | breast_conserving_surgery | 2021-03-01 | 2021-05-01 | palliative_care
+A-1 | palliative_care | 2021-05-01 | 2021-05-01 | palliative_care
+A-1 | death | 2021-06-05 | 2021-05-01 | palliative_care""",
+        ("patient_id", "activity", "start", "exit_date", "exit_reason"),
+        cohort={"exits": ("death", "palliative_care")},
+    ),
+    Rule(
+        "overseas_stratum",
+        "FDep has no value overseas (97 and more): those patients are a stratum of their own, not missing ones.",
+        "SNDS documentation: FDep covers metropolitan communes",
+        {
+            "IR_BEN_R": "BEN_NIR_PSA | BEN_RES_DPT | BEN_RES_COM\nA | 097 | 105\nB | 075 | 101",
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | B | 2021-03-01",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001",
+        },
+        "A-1 | breast_biopsy | 2021-03-01 | 971\nB-1 | breast_biopsy | 2021-03-01 | 75",
+        ("patient_id", "activity", "start", "territory"),
+        traps=("deprivation_overseas",),
+        counts={"trap.deprivation_overseas": 1},
+    ),
+    Rule(
+        "covid_months",
+        "Events of March to May 2020 are counted: care fell then. They are marked, not mended.",
+        "Vincelet 2021 (PMC8429352): screening under 10 % of normal for two months",
+        {
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
+1 | A | 2020-02-29
+2 | A | 2020-03-01
+3 | A | 2020-05-31
+4 | A | 2020-06-01""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEQK001\n3 | QEFA004\n4 | QEQK001",
+        },
+        """A-1 | breast_biopsy | 2020-02-29
+A-1 | mammography | 2020-03-01
+A-1 | breast_conserving_surgery | 2020-05-31
+A-1 | mammography | 2020-06-01""",
+        traps=("covid",),
+        counts={"trap.covid": 2},
+    ),
+    Rule(
+        "facility_numbers",
+        "FINESS numbers are compared on their first eight characters: the nine of the PMSI and the eight of DCIR are one "
+        "hospital.",
+        "SNDS documentation: ETB_EXE_FIN has eight digits; the ninth is a key",
+        {
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-05-02",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001",
+            "ER_ETE_F": "LINE | ETB_EXE_FIN\n1 | 75000000",
+            "T_MCO21B": "STAY\n1",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01062021 | 04062021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004",
+        },
+        "A-1 | breast_biopsy | 2021-05-02 | 75000000\nA-1 | breast_conserving_surgery | 2021-06-01 | 75000000",
+        ("patient_id", "activity", "start", "facility"),
+        traps=("facility_numbers",),
+        counts={"trap.facility_numbers": 1},
     ),
 )

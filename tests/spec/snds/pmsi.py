@@ -13,6 +13,7 @@ DEFAULTS: dict[str, dict[str, str]] = {
     "T_MCO21D": {"ETA_NUM": "750000001"},
     "T_MCO21UM": {"ETA_NUM": "750000001", "DGN_PAL": "", "DGN_REL": ""},
 }  # fmt: skip
+DEFAULTS |= {f"T_MCO21_03{part}": DEFAULTS[f"T_MCO21{part}"] for part in ("B", "C")}
 """What a column holds when a spec does not write it."""
 
 RULES: tuple[Rule, ...] = (
@@ -122,5 +123,20 @@ A-1 | hospital_stay | 2021-06-01 | T_MCOaaUM
 A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
         ("patient_id", "activity", "start", "source"),
         traps=("session_coding",),
+    ),
+    Rule(
+        "cumulative_file",
+        "A file of the year under way is cumulative and not final: beside the whole year, or a later month, it is not read.",
+        "IQVIA and ATIH slides on infra-annual PMSI, as gathered in the reference",
+        {
+            "T_MCO21_03B": "STAY\n1",
+            "T_MCO21_03C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 02032021",
+            "T_MCO21B": "STAY\n1\n2",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 02032021\n2 | A | 01062021 | 02062021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004",
+        },
+        "A-1 | breast_conserving_surgery | 2021-03-01\nA-1 | breast_conserving_surgery | 2021-06-01",
+        traps=("freshness",),
+        counts={"trap.freshness": 2, "stays_read": 2},
     ),
 )

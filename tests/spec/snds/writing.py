@@ -33,6 +33,7 @@ class Rule:
     """One rule: its name, its words, its source, tables in, events out (``patient | activity | day …``).
 
     ``traps`` are the ids of the traps that it tests; ``practice`` sets switches (a rule may be there once a position);
+    ``cohort`` sets cohort rules (`eventlogs.activities.CohortRules`);
     ``counts`` are counts that the build must report (``trap.<id>`` among them); ``pathway`` is the definition.
     """
 
@@ -44,6 +45,7 @@ class Rule:
     columns: tuple[str, ...] = field(default=("patient_id", "activity", "start"))
     traps: tuple[str, ...] = ()
     practice: Mapping[str, Any] = field(default_factory=dict)
+    cohort: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     pathway: str = "breast_cancer"
 
@@ -66,7 +68,7 @@ def write(rule: Rule, folder: Path, defaults_of: Mapping[str, Mapping[str, str]]
     }
     for name in ("IR_BEN_R", "IR_IMB_R"):
         given.setdefault(name, pl.DataFrame({"BEN_NIR_PSA": sorted(persons - {""})}))
-    for name in ("ER_PRS_F", "T_MCO21B", "T_MCO21C"):
+    for name in (*([] if "NS_PRS_F" in given else ["ER_PRS_F"]), "T_MCO21B", "T_MCO21C"):
         given.setdefault(name, pl.DataFrame([BYSTANDER[name]]))
     if "BEN_IDT_ANO" not in given["IR_BEN_R"].columns:
         given["IR_BEN_R"] = given["IR_BEN_R"].with_columns(BEN_IDT_ANO=pl.col("BEN_NIR_PSA") + "-1")
