@@ -25,6 +25,8 @@ from eventlogs.engine import Progress as Report
 from eventlogs.errors import CarePathwaysError, CheckFailed, InputError
 
 if TYPE_CHECKING:
+    from eventlogs.quality import Check
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 console = Console(highlight=False, markup=False)
@@ -214,25 +216,64 @@ def _built(counts: Mapping[str, int], out: Path) -> str:
 
 def _check(commands: Commands) -> None:
     parser = _command(
-        commands, "check", "Print the quality checks of a study; exit 4 where a fatal one fails."
+        commands,
+        "check",
+        "Print the quality checks of a study; exit 4 where a fatal one fails.",
+        "Example: pathways check study --against study-of-last-year",
     )
     parser.add_argument("study", metavar="STUDY", type=Path, help="study folder")
+    parser.add_argument(
+        "--against", metavar="OTHER", type=Path, help="an older build: say what is new, resolved, persisting"
+    )
     parser.set_defaults(run=_run_check)
 
 
 def _run_check(args: argparse.Namespace) -> None:
-    from pathways.steps import check
+    from eventlogs.quality import compare_quality
+    from pathways.steps import check, quality_of
+    from pathways.study import Study
 
+    older = None if args.against is None else quality_of(Study.open(args.against))
     report = check(args.study)
-    table = Table("", "check", "found", "allowed", title=f"Quality of {args.study}", box=None)
-    for item in report.checks:
-        state = "ok" if item.passed else {"fatal": "FATAL", "warning": "warning"}.get(item.severity, "note")
-        found = f"{item.found:,} of {item.out_of:,} ({item.share:.2%})"
-        table.add_row(state, item.words, found, f"{item.threshold:.2%}")
-    console.print(table)
+    console.print(_checks_table(f"Quality of {args.study}", [("", check) for check in report.checks]))
+    if older is not None:
+        compared = compare_quality(older, report)
+        parts = {"new": compared.new, "resolved": compared.resolved, "persisting": compared.persisting}
+        changes = [(change, check) for change, checks in parts.items() for check in checks]
+        console.print(_checks_table(f"{args.study} against {args.against}", changes, "change"))
+    console.print(
+        f"{len(report.checks)} checks, {len(report.failed)} failed, in {args.study / 'quality.json'}"
+    )
     if report.fatal:
         names = ", ".join(check.id for check in report.fatal)
         raise CheckFailed(f"{args.study} fails {names}; look at the source before using this study")
+
+
+def _checks_table(title: str, rows: Sequence[tuple[str, Check]], first: str = "") -> Table:
+    table = Table(first, "", "check", "found", "allowed", title=title, box=None, title_justify="left")
+    category = ""
+    for change, check in rows:
+        section = "traps of the source" if check.id.startswith("trap.") else check.category
+        if section != category and not first:
+            table.add_row("", "", f"[{section}]", "", "", style="bold")
+        category = section
+        words = f"{check.words} ({check.stratum})" if check.stratum else check.words
+        table.add_row(change, STATES[check.state], words, _found(check), _allowed(check))
+    return table
+
+
+STATES = {"fatal": "FATAL", "warning": "warning", "note": "note", "ok": "ok", "count": "", "nothing": "-"}
+"""How a check's state is printed."""
+
+
+def _found(check: Check) -> str:
+    if not check.out_of:
+        return f"{check.found:,} {check.unit}" if check.threshold is None else "none to look at"
+    return f"{check.found:,} of {check.out_of:,} {check.unit} ({check.share:.2%})"
+
+
+def _allowed(check: Check) -> str:
+    return "" if check.threshold is None else f"{check.threshold:.1%}"
 
 
 def _mine(commands: Commands) -> None:

@@ -10,17 +10,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
 from eventlogs import meds, networks, omop, table, xes
 from eventlogs.activities import ActivityRules
+from eventlogs.checks.evidence import Counted
 from eventlogs.engine import Progress, silent
 from eventlogs.errors import DefinitionError, DisclosureRefused, StudyError, did_you_mean
 from eventlogs.feeds import FEEDS, feed_of
 from eventlogs.log import EventLog
-from eventlogs.quality import QualityReport, check_log
+from eventlogs.quality import QualityComparison, QualityReport, check_log, compare_quality
 from pathways import definition
 from pathways.definition import Language, Pathway
 from pathways.disclosure import (
@@ -57,6 +58,9 @@ from pathways.study import (
     write_json,
     write_released,
 )
+
+if TYPE_CHECKING:
+    from eventlogs.snds.traps import Trap
 
 Door = Literal["snds", "omop", "meds", "xes", "table"]
 
@@ -123,7 +127,7 @@ def build(
             (folder / "pathway.toml").write_text(chosen.text, encoding="utf-8")
         write_json(folder / "manifest.json", _manifest(place, door, chosen, made))
         built = Study.open(folder)
-        write_json(folder / "quality.json", _quality(check_log(built.log(), made.counts)))
+        write_json(folder / "quality.json", quality_of(built).to_dict())
     study = Study.open(out)
     study.record(step)
     return Study.open(out)
@@ -166,13 +170,6 @@ def _identity(pathway: Pathway) -> dict[str, Any]:
         "version": pathway.version,
         "label": dict(pathway.label),
         "sha256": pathway.sha256,
-    }
-
-
-def _quality(report: QualityReport) -> dict[str, Any]:
-    return {
-        "checks": [check.to_dict() for check in report.checks],
-        "fatal": [check.id for check in report.fatal],
     }
 
 
@@ -289,9 +286,64 @@ def check(study: str | Path) -> QualityReport:
         There is no whole study.
     """
     opened = Study.open(study)
-    report = check_log(opened.log(), opened.manifest["counts"])
-    write_json(opened.path / "quality.json", _quality(report))
+    report = quality_of(opened)
+    write_json(opened.path / "quality.json", report.to_dict())
     return report
+
+
+def quality_of(study: Study) -> QualityReport:
+    """Run the quality checks on a study, with all that its build left; nothing is written.
+
+    Raises
+    ------
+    StudyError
+        A table of the study is damaged.
+    """
+    pathway, manifest = study.pathway(), study.manifest
+    snds, traced = manifest["source"]["door"] == "snds", (study.path / "origins").is_dir()
+    return check_log(
+        study.log(),
+        manifest["counts"],
+        traps=_traps() if snds else (),
+        origins=study.origins().select("patient_id", "rank").collect() if traced else None,
+        absent=manifest["absent"] if snds else None,
+        activities=None if pathway is None or not pathway.activities else tuple(pathway.activities),
+    )
+
+
+def _traps() -> list[Counted]:
+    from eventlogs.snds.traps import TRAPS
+
+    return [Counted(trap.id, trap.words, trap.unit, trap.source, _among(trap)) for trap in TRAPS.values()]
+
+
+_AMONG = {"lines": "lines_read", "stays": "chained", "events": "events", "patients": "persons"}
+"""Count of the build that a trap's count is a share of, by unit; rows, diagnoses and codes are of several kinds."""
+
+_OF_THE_COHORT = ("ald_is_no_diagnosis", "without_ald", "death_sources", "deprivation_overseas")
+"""Traps counted among the patients of the cohort; those of other patients' traps are all persons read."""
+
+
+def _among(trap: Trap) -> str:
+    return "patients" if trap.id in _OF_THE_COHORT else _AMONG.get(trap.unit, "")
+
+
+def compare(study: str | Path, against: str | Path) -> QualityComparison:
+    """Compare the quality of a study with that of another build, both checked now; nothing is written.
+
+    Parameters
+    ----------
+    study : path
+        The newer build.
+    against : path
+        The older one.
+
+    Raises
+    ------
+    StudyError
+        One of them is no whole study.
+    """
+    return compare_quality(quality_of(Study.open(against)), quality_of(Study.open(study)))
 
 
 def mine(study: str | Path, *, policy: DisclosurePolicy = POLICY, progress: Progress = silent) -> Study:

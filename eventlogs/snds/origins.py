@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import polars as pl
 
-from eventlogs.log import TIME
-
-ORIGIN_COLUMNS: dict[str, Any] = {
-    "patient_id": pl.String,
-    "rank": pl.UInt32,
-    "source": pl.String,
-    "key": pl.String,
-    "code": pl.String,
-    "code_system": pl.String,
-    "atc": pl.String,
-    "start": TIME,
-    "quantity": pl.Int64,
-}
-"""Columns of the origins: the event (``patient_id``, ``rank``), and the row (table, key, what it said)."""
+from eventlogs.log import ORIGIN_COLUMNS
 
 CLAIM_KEY = [
     "flux", "DCT_ORD_NUM", "FLX_EMT_NUM", "FLX_EMT_ORD", "FLX_EMT_TYP", "FLX_TRT_DTD", "ORG_CLE_NUM",

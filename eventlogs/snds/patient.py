@@ -30,7 +30,7 @@ class Built:
     events, withdrawn : polars.DataFrame
         `log.EVENT_COLUMNS`; what stands, and what was visible until a later flux took it back.
     origins : polars.DataFrame
-        `origins.ORIGIN_COLUMNS` of the events. Withdrawn events list none: they are no part of the log.
+        `log.ORIGIN_COLUMNS` of the events. Withdrawn events list none: they are no part of the log.
     patients : polars.DataFrame
         `log.PATIENT_COLUMNS`.
     regimens : polars.DataFrame
