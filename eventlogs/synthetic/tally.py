@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import polars as pl
 
 from eventlogs.synthetic.quirks import TRAPS
+from eventlogs.synthetic.quirks.lines import MISREAD_ACTS
 from eventlogs.synthetic.quirks.stays import GEOGRAPHIC
 from eventlogs.synthetic.quirks.written import MONTHS_FROM, NO_AGE
 from eventlogs.synthetic.tables.shared import NOBODY, NULL_DATE, RETURN_CODES
@@ -78,7 +79,7 @@ COUNTS: dict[str, Callable[[Tables, pl.DataFrame], int]] = {
     "without_ald": _people(~pl.col("ald")),
     "deprivation_overseas": _people(pl.col("quintile").is_null()),
     "cip_lengths": _rows("ER_PHA_F", lambda: pl.col("PHA_PRS_IDE").is_not_null()),
-    "misread_acts": _rows("ER_CAM_F", _is("CAM_PRS_IDE", "YYYY600", "ZBQJ001", "FCFA021")),
+    "misread_acts": _rows("ER_CAM_F", _is("CAM_PRS_IDE", *MISREAD_ACTS)),
     "facility_numbers": _rows("ER_ETE_F", lambda: pl.col("ETB_EXE_FIN").str.len_chars() == 9),
     "age_coding": _rows("ER_PRS_F", _is("BEN_AMA_COD", NO_AGE, MONTHS_FROM + 7)),
 }  # fmt: skip
