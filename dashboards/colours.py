@@ -16,11 +16,15 @@ PHASES = {
     "radiotherapy": "#44aa99",
     "endocrine_therapy": "#aa4499",
     "reconstruction": "#882255",
+    "stoma": "#882255",
+    "focal_therapy": "#882255",
     "consultation": "#999933",
     "hospital": "#117733",
     "palliative_care": "#8c8c8c",
     "death": "#4d4d4d",
 }
+"""Reconstruction, continuity restoration and focal therapy are each of one cancer only."""
+
 OTHERS = ("#88ccee", "#332288", "#cc6677", "#ddaa33", "#44aa99", "#aa4499", "#882255", "#999933", "#117733")
 
 # Five steps of cividis, dark to light (Nuñez, Anderton, Renslow, PLOS ONE 2018): few to many ruptures.

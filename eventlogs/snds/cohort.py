@@ -91,9 +91,18 @@ def _failures(rules: CohortRules) -> dict[str, pl.Expr]:
 
 
 def index_dates(events: pl.DataFrame, diagnoses: pl.DataFrame, rules: CohortRules) -> pl.DataFrame:
-    """Return ``person``, ``index_date``: the earliest day that any of the strategies gives."""
+    """Return ``person``, ``index_date``: the earliest day that any of the strategies gives, near the diagnosis."""
     found = [_INDEX[name](events, diagnoses, rules).select("person", "start") for name in rules.index]
-    return _first(pl.concat(found), "index_date")
+    return _first(_near(pl.concat(found), diagnoses, rules.near_diagnosis_days), "index_date")
+
+
+def _near(found: pl.DataFrame, diagnoses: pl.DataFrame, days: int | None) -> pl.DataFrame:
+    """Keep days not more than `days` before the first diagnosis, whichever told it; all, for a person without a day."""
+    if days is None:
+        return found
+    told = found.join(_first(diagnoses, "first_diagnosis"), on="person", how="left")
+    long_before = pl.col("start") < pl.col("first_diagnosis") - pl.duration(days=days)
+    return told.filter(~long_before.fill_null(False))
 
 
 _INDEX: Mapping[IndexStrategy, Callable[[pl.DataFrame, pl.DataFrame, CohortRules], pl.DataFrame]] = {

@@ -190,6 +190,41 @@ A-1 | targeted_therapy | 2021-03-22""",
         cohort={"diagnosis_in": ("ald",)},
     ),
     Rule(
+        "index_near_the_diagnosis",
+        "An endoscopy more than 180 days before the first diagnosis (stay or ALD) found something else and is no index: "
+        "the index is the next one, and events are kept from 180 days before it. A treatment long before the first "
+        "diagnosis still makes a prevalent case.",
+        "[cohort] near_diagnosis_days: operational; the index by endoscopy is advised, an older one is unrelated",
+        {
+            "IR_IMB_R": """BEN_NIR_PSA | MED_MTF_COD | IMB_ALD_DTD
+far | C187 | 2021-06-01
+edge | C187 | 2021-06-01
+treated | C187 | 2021-06-01""",
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
+1 | far | 2018-03-01
+2 | far | 2021-05-10
+3 | far | 2021-06-10
+4 | edge | 2020-12-03
+5 | edge | 2020-12-02
+6 | treated | 2018-05-10
+7 | treated | 2021-06-10""",
+            "ER_CAM_F": """LINE | CAM_PRS_IDE
+1 | HHQE002
+2 | HHQE002
+3 | HHFA009
+4 | HHQE002
+5 | HHQE004
+6 | HHFA009
+7 | HHFA009""",
+        },
+        """far-1 | colonoscopy | 2021-05-10 | 2021-05-10
+far-1 | colectomy | 2021-06-10 | 2021-05-10
+edge-1 | colonoscopy | 2020-12-02 | 2020-12-03
+edge-1 | colonoscopy | 2020-12-03 | 2020-12-03""",
+        ("patient_id", "activity", "start", "index_date"),
+        pathway="colorectal_cancer",
+    ),
+    Rule(
         "washout",
         "A person diagnosed more than the washout before the index is a prevalent case and does not enter.",
         "[cohort] washout_days: incident cases only",
@@ -309,5 +344,41 @@ A-1 | mammography | 2020-06-01""",
         ("patient_id", "activity", "start", "facility"),
         traps=("facility_numbers",),
         counts={"trap.facility_numbers": 1},
+    ),
+    Rule(
+        "scheme_exit",
+        "A living person without care of any kind for 730 days before the horizon of the claims (31 December 2022) has left "
+        "the scheme, on the day of the last care; care that the definition does not name is care.",
+        "A proxy, this package's: claims don't say who leaves",
+        {
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | PRS_NAT_REF
+1 | gone | 2020-03-02 | 1111
+2 | gone | 2020-09-01 | 9999
+3 | here | 2020-03-02 | 1111
+4 | here | 2021-01-01 | 9999""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n3 | QEHJ001",
+        },
+        "gone-1 | breast_biopsy | 2020-03-02 | 2020-09-01 | scheme_exit\nhere-1 | breast_biopsy | 2020-03-02 | none | none",
+        ("patient_id", "activity", "start", "exit_date", "exit_reason"),
+        cohort={"exits": ("death", "scheme_exit"), "silence_days": 730},
+    ),
+    Rule(
+        "abroad",
+        "Who has claims as a resident abroad (BEN_RES_DPT 991 or 992) and none as one of France after that leaves on the first of "
+        "them; who comes back does not.",
+        "SNDS documentation (localisation géographique); the rule of exit is this package's",
+        {
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | BEN_RES_DPT
+1 | gone | 2021-03-02 | 075
+2 | gone | 2021-09-01 | 992
+3 | gone | 2021-10-01 | 992
+4 | back | 2021-03-02 | 075
+5 | back | 2021-09-01 | 992
+6 | back | 2021-10-01 | 075""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n4 | QEHJ001",
+        },
+        "gone-1 | breast_biopsy | 2021-03-02 | 2021-09-01 | abroad\nback-1 | breast_biopsy | 2021-03-02 | none | none",
+        ("patient_id", "activity", "start", "exit_date", "exit_reason"),
+        cohort={"exits": ("death", "abroad")},
     ),
 )
