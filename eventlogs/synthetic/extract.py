@@ -14,7 +14,7 @@ from .bystanders import KIND_SHARES, KINDS, bystander_events
 from .claims import Claims, claims_of
 from .course import Course
 from .events import true_events
-from .illness import long_term_illness
+from .illness import ald_days, long_term_illness
 from .people import Ints, Land, draw_people
 from .quirks.people import EARLY_DAYS, death_sources, early_index, fictitious_people
 from .scene import Cancer, Scene
@@ -137,9 +137,11 @@ def build_chunk(
     claims = _claims(chunk, events, people, calendar)
     if "death_sources" in chunk.quirks:
         people = death_sources(people, claims, chunk.trap_stream("death_sources"))
+    illness = chunk.stream("illness")
+    people = people.with_columns(ald_day=ald_days(illness, people, chunk.quirks))
     seen = observed_calendar(chunk.quirks)
     plain = snds_tables(claims, people, land.territories, seen, chunk.number)
-    plain["IR_IMB_R"] = long_term_illness(chunk.stream("illness"), people, chunk.quirks)
+    plain["IR_IMB_R"] = long_term_illness(illness, people, chunk.quirks)
     tables = quirks.in_tables(plain, chunk.quirks, chunk.trap_stream)
     planted = {"traps": planted_traps(tables, people)}
     return tables, planted | _truth(replace(drawn, people=people), events, claims, seen, cancer)

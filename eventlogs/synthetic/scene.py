@@ -56,6 +56,8 @@ class Cancer(Generic[C]):
         Names of `Profile.subtype`.
     regimens : tuple of tuple of int
         Days of the sessions of each regimen, from the first.
+    near_diagnosis_days : int or None
+        An index event lies at most so many days before the first diagnosis; null: any does.
     weekly_regimen : int or None
         The regimen whose sessions from the fourth on are weekly.
     surgeons : tuple of tuple
@@ -79,6 +81,7 @@ class Cancer(Generic[C]):
     planned: tuple[Callable[[Scene[C]], pl.DataFrame], ...]
     unplanned: tuple[Callable[[Scene[C]], pl.DataFrame], ...]
     weekly_regimen: int | None = None
+    near_diagnosis_days: int | None = None
 
 
 @dataclass(frozen=True)

@@ -146,20 +146,30 @@ def cohort(
     events: pl.DataFrame, claims: Claims, people: pl.DataFrame, calendar: p.Calendar, cancer: Cancer[Any]
 ) -> pl.DataFrame:
     """`person` and `index_day` of those a reader would include: site in a stay or an ALD, and a biopsy or treatment."""
-    readable = attributable(claims, people, calendar).filter(pl.col("problem").is_null())
-    coded = claims.stays.join(readable, on="stay", how="semi").filter(
-        pl.any_horizontal(pl.col("dp", "dr", "das").str.slice(0, 3).is_in(cancer.diagnosis).fill_null(False))
-    )["person"]
-    diagnosed = (pl.col("kind") == "patient") & (
-        pl.col("ald") | pl.col("person").is_in(coded.unique().implode())
-    )
+    diagnosed = first_diagnoses(claims, people, calendar, cancer)
+    patients = people.filter(pl.col("kind") == "patient").select("person", "patient_id")
     anchors = events.filter(pl.col("observable") & pl.col("activity").is_in(cancer.anchors))
-    first = anchors.group_by("person", maintain_order=True).agg(index_day=pl.col("day").min())
-    return (
-        people.filter(diagnosed)
-        .select("person", "patient_id")
-        .join(first, on="person", how="inner", maintain_order="left")
+    near = anchors.join(diagnosed, on="person", how="inner", maintain_order="left")
+    if cancer.near_diagnosis_days is not None:
+        near = near.filter(pl.col("day") >= pl.col("diagnosis_day") - cancer.near_diagnosis_days)
+    first = near.group_by("person", maintain_order=True).agg(index_day=pl.col("day").min())
+    return patients.join(first, on="person", how="inner", maintain_order="left")
+
+
+def first_diagnoses(
+    claims: Claims, people: pl.DataFrame, calendar: p.Calendar, cancer: Cancer[Any]
+) -> pl.DataFrame:
+    """`person` and `diagnosis_day`: the first day on which a stay or an ALD says the disease."""
+    readable = attributable(claims, people, calendar).filter(pl.col("problem").is_null())
+    says = pl.any_horizontal(
+        pl.col("dp", "dr", "das").str.slice(0, 3).is_in(cancer.diagnosis).fill_null(False)
     )
+    coded = claims.stays.join(readable, on="stay", how="inner").filter(says)
+    told = [
+        coded.select("person", diagnosis_day=pl.coalesce("told_day", "entry")),
+        people.filter(pl.col("ald_day").is_not_null()).select("person", diagnosis_day="ald_day"),
+    ]
+    return pl.concat(told).group_by("person").agg(pl.col("diagnosis_day").min())
 
 
 def truth_events(events: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
