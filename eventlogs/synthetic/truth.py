@@ -14,9 +14,6 @@ from .people import Ints
 from .scene import Cancer
 from .tables import as_date, table_years
 
-LOOKBACK_DAYS = 180
-"""What readers keep before the index."""
-
 RISK_SCHEMA: dict[str, type[pl.DataType]] = {
     "patient_id": pl.String, "breakdown": pl.String, "mu": pl.Float64, "sigma": pl.Float64, "p_never": pl.Float64,
     "monthly_hazard": pl.Float64, "monthly_hazard_later": pl.Float64, "supply_days": pl.Int64, "within_days": pl.Int64,
@@ -176,7 +173,7 @@ def truth_events(events: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
     """Events of the cohort in their published columns."""
     return (
         events.join(members, on="person", how="inner", maintain_order="left")
-        .filter(pl.col("day") >= pl.col("index_day") - LOOKBACK_DAYS)
+        .filter(pl.col("day") >= pl.col("index_day") - p.READ_LOOKBACK_DAYS)
         .sort("person", "day", "activity")
         .select(
             "patient_id",
