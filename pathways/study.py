@@ -94,14 +94,23 @@ class Study:
                 raise StudyError(f"{folder} lacks {name}, so it is no whole study; build it again")
         return cls(folder, manifest)
 
+    @property
+    def is_aggregate(self) -> bool:
+        """Whether the study was built from anonymous tables: it has no log."""
+        return bool(self.manifest["source"]["door"] == "aggregate")
+
     def log(self) -> EventLog:
         """Read the event log.
 
         Raises
         ------
         StudyError
-            A file is damaged.
+            A file is damaged, or the study has none.
         """
+        if self.is_aggregate:
+            raise StudyError(
+                f"{self.path} was built from anonymous tables and has no event log; it can be served, and nothing else"
+            )
         try:
             return EventLog(
                 events=_parts(self.path / "events"),
