@@ -39,11 +39,14 @@ def test_row_order_and_format_change_nothing(extract: Path, tmp_path: Path) -> N
         table.write_csv(shuffled / f"{path.stem}.csv", separator=";", date_format="%d/%m/%Y")
     for name in ("extract.toml", "deprivation.csv"):
         (shuffled / name).write_bytes((extract / name).read_bytes())
-    first = build(extract, tmp_path / "one", pathway="breast_cancer").log()
-    second = build(shuffled, tmp_path / "two", pathway="breast_cancer").log()
+    study_one = build(extract, tmp_path / "one", pathway="breast_cancer")
+    study_two = build(shuffled, tmp_path / "two", pathway="breast_cancer")
+    first, second = study_one.log(), study_two.log()
     assert first.events.equals(second.events)
     assert first.patients.equals(second.patients)
     assert first.withdrawn.equals(second.withdrawn)
+    assert study_one.origins().collect().equals(study_two.origins().collect())
+    assert study_one.attrition().equals(study_two.attrition())
 
 
 def test_many_slices_and_buckets_give_the_same_log(
@@ -58,3 +61,25 @@ def test_many_slices_and_buckets_give_the_same_log(
 def test_truth_is_never_read(extract: Path, tmp_path: Path) -> None:
     study = build(extract, tmp_path / "study", pathway="breast_cancer")
     assert not [name for name in study.manifest["source"]["sha256"] if "truth" in name]
+
+
+def test_every_event_lists_its_rows(extract: Path, tmp_path: Path) -> None:
+    study = build(extract, tmp_path / "study", pathway="breast_cancer")
+    events, origins = study.log().events, study.origins().collect()
+    key = ["patient_id", "rank"]
+    assert events.join(origins, on=key, how="anti").is_empty()
+    assert origins.join(events, on=key, how="anti").is_empty()
+    assert origins.select(key).equals(origins.select(key).sort(key))
+    assert origins.select("source", "key", "code").null_count().row(0)[:2] == (0, 0)
+    coded = events.filter(pl.col("code").is_not_null()).select(*key, "source", "code")
+    assert coded.join(origins, on=[*key, "source", "code"], how="anti").is_empty(), (
+        "told by a row of its source"
+    )
+    some = events.sample(50, seed=1)
+    chosen = study.origins_of(some)
+    assert chosen.equals(origins.join(some, on=key, how="semi", maintain_order="left"))
+    counts = study.manifest["counts"]
+    steps = study.attrition()
+    assert steps["persons"].to_list()[0] == counts["persons"]
+    assert steps["persons"].to_list()[-1] == counts["patients"]
+    assert steps["persons"].diff().drop_nulls().to_list() == [-n for n in steps["excluded"].to_list()[1:]]

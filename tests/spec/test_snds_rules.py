@@ -34,7 +34,7 @@ def built(rule: Rule, folder: Path, *, shuffled: bool) -> tuple[list[str], Mappi
     patients = pl.read_parquet(out / "patients.parquet")
     events = pl.read_parquet(out / "events" / "*.parquet").join(patients, on="patient_id")
     days = [pl.col(name).dt.date() for name, dtype in events.schema.items() if dtype.is_temporal()]
-    shown = events.with_columns(days).select(pl.col(rule.columns).cast(pl.String))
+    shown = events.with_columns(days).select(pl.col(rule.columns).cast(pl.String).fill_null("none"))
     return sorted(" | ".join(row) for row in shown.rows()), report.counts
 
 

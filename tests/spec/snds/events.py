@@ -345,4 +345,40 @@ A-1 | mammography | 2020-06-01""",
         traps=("facility_numbers",),
         counts={"trap.facility_numbers": 1},
     ),
+    Rule(
+        "scheme_exit",
+        "A living person without care of any kind for 730 days before the horizon of the claims (31 December 2022) has left "
+        "the scheme, on the day of the last care; care that the definition does not name is care.",
+        "A proxy, this package's: claims don't say who leaves",
+        {
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | PRS_NAT_REF
+1 | gone | 2020-03-02 | 1111
+2 | gone | 2020-09-01 | 9999
+3 | here | 2020-03-02 | 1111
+4 | here | 2021-01-01 | 9999""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n3 | QEHJ001",
+        },
+        "gone-1 | breast_biopsy | 2020-03-02 | 2020-09-01 | scheme_exit\nhere-1 | breast_biopsy | 2020-03-02 | none | none",
+        ("patient_id", "activity", "start", "exit_date", "exit_reason"),
+        cohort={"exits": ("death", "scheme_exit"), "silence_days": 730},
+    ),
+    Rule(
+        "abroad",
+        "Who has claims as a resident abroad (BEN_RES_DPT 991 or 992) and none as one of France after that leaves on the first of "
+        "them; who comes back does not.",
+        "SNDS documentation (localisation géographique); the rule of exit is this package's",
+        {
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | BEN_RES_DPT
+1 | gone | 2021-03-02 | 075
+2 | gone | 2021-09-01 | 992
+3 | gone | 2021-10-01 | 992
+4 | back | 2021-03-02 | 075
+5 | back | 2021-09-01 | 992
+6 | back | 2021-10-01 | 075""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n4 | QEHJ001",
+        },
+        "gone-1 | breast_biopsy | 2021-03-02 | 2021-09-01 | abroad\nback-1 | breast_biopsy | 2021-03-02 | none | none",
+        ("patient_id", "activity", "start", "exit_date", "exit_reason"),
+        cohort={"exits": ("death", "abroad")},
+    ),
 )
