@@ -34,6 +34,7 @@ from typing import Any
 
 import polars as pl
 
+from eventlogs.abstraction import Abstraction, Eras, Level, at_level, eras
 from eventlogs.errors import StudyError
 from eventlogs.log import EVENT_COLUMNS, EventLog, empty
 from pathways.definition import Pathway, parse
@@ -181,6 +182,39 @@ class Study:
         """
         chosen = events.select("patient_id", "rank").unique().lazy()
         return self.origins().join(chosen, on=["patient_id", "rank"], how="semi").collect()
+
+    def at_level(self, level: Level) -> Abstraction:
+        """Return the log at a level of abstraction, with the origins of its events.
+
+        Parameters
+        ----------
+        level : {'code', 'activity', 'phase'}
+            As in `eventlogs.abstraction.at_level`.
+
+        Raises
+        ------
+        StudyError
+            A file is damaged.
+        DefinitionError
+            Phases are asked for and the study has no definition.
+        """
+        traced, pathway = (self.path / "origins").is_dir(), self.pathway()
+        return at_level(
+            self.log(),
+            level,
+            origins=self.origins().collect() if traced else None,
+            phases=None if pathway is None else pathway.phase_of(),
+        )
+
+    def eras(self) -> Eras:
+        """Return the eras of the definition (courses, cycles, stays, exposures) in the log, with their parts.
+
+        Raises
+        ------
+        StudyError
+            The study has no definition, or a file is damaged.
+        """
+        return eras(self.log(), self.needed_pathway().rules().eras)
 
     def attrition(self) -> pl.DataFrame:
         """Return who entered the cohort, step by step.
