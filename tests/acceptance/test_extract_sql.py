@@ -102,9 +102,9 @@ def archive(connection: duckdb.DuckDBPyConnection) -> None:
     for (name,) in tables.fetchall():
         connection.execute(
             f"CREATE TABLE {name}_{ARCHIVED} AS SELECT * FROM {name} "
-            f"WHERE {year} OR ({january} AND PRS_ORD_NUM % 2 = 0)"
+            f"WHERE {year} OR ({january} AND DCT_ORD_NUM % 2 = 0)"
         )
-        connection.execute(f"DELETE FROM {name} WHERE {year} OR ({january} AND PRS_ORD_NUM % 4 = 0)")
+        connection.execute(f"DELETE FROM {name} WHERE {year} OR ({january} AND DCT_ORD_NUM % 4 = 0)")
 
 
 def test_only_the_cohort_and_the_columns_that_are_read_leave(case: Case) -> None:
