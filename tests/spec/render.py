@@ -12,7 +12,7 @@ from eventlogs.checks import CHECKS
 from eventlogs.checks.evidence import OPERATIONAL
 from eventlogs.checks.evidence import Rule as QualityRule
 from eventlogs.feeds import FEEDS, Arrival, Feed
-from eventlogs.snds.practice import Practice
+from eventlogs.practice import Practice
 from eventlogs.snds.traps import TRAPS, Trap
 from pathways.definition import BreakdownDefinition
 from tests.spec.snds import DEFAULTS, RULES
@@ -35,9 +35,10 @@ SNDS tables, and all the events that are built from them with the breast cancer 
 All persons and rows are invented.
 
 **Shorthand.** `LINE` stands for the nine keys of DCIR, `STAY` for (ETA_NUM, RSA_NUM) of MCO, `VISIT` (external care),
-`REHAB` (SSR), `HOME` (HAD) and `PSY` (RIM-P) for the keys of these fields. An empty cell is an empty value in a table and
-`none` among the events. Columns that are not shown hold [an ordinary value](#ordinary-values). Every person is a woman born
-in 1960, named by her pseudonym and birth rank, with an open ALD for C50, unless IR_BEN_R or IR_IMB_R is shown.
+`REHAB` (SSR), `HOME` (HAD) and `PSY` (RIM-P) for the keys of these fields. An empty cell is an empty value in a table;
+among the events it is `none`. Columns that are not shown hold [an ordinary value](#ordinary-values). Every person is a
+woman born in 1960, named by her pseudonym and birth rank (A-1), with an open ALD for C50, unless IR_BEN_R or IR_IMB_R is
+shown.
 """
 
 
@@ -174,7 +175,7 @@ def _section(rule: Rule) -> str:
             f"{rule.words}{_setting(rule)}\n",
             f"*Source: {rule.source}.*\n",
             *tables,
-            f"**Events**\n\n{outcome}",
+            f"**{rule.shows.capitalize()}**\n\n{outcome}",
             *([f"**Counted**: {counts}.\n"] if counts else []),
         ]
     )

@@ -178,7 +178,8 @@ A | 1 | 2021-06-05 | 2021 | 1960
 B | 2 |            | 2021 | 1960
 C | 3 | 2021-06-07 | 2020 | 1960
 D | 4 | 2021-06-08 | 2021 | 2030
-  | 5 | 2021-06-09 | 2021 | 1960""",
+  | 5 | 2021-06-09 | 2021 | 1960
+A | 6 |            |      |""",
             "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
 1 | a | 2021-03-01
 2 | b | 2021-03-01
@@ -193,7 +194,7 @@ C | breast_biopsy | 2021-03-01 | ER_CAM_F
 D | breast_biopsy | 2021-03-01 | ER_CAM_F""",
         ("patient_id", "activity", "start", "source"),
         traps=("death_sources", "null_date"),
-        counts={"certificates_read": 5, "certificates_possible": 2, "certificates_unknown_person": 1},
+        counts={"certificates_read": 6, "certificates_possible": 2, "certificates_unknown_person": 1},
     ),
     Rule(
         "month_of_death",

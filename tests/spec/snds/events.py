@@ -150,6 +150,30 @@ A-1 | targeted_therapy | 2021-05-25""",
         counts={"trap.molecules_inside_ghs": 3},
     ),
     Rule(
+        "regimens_inferred",
+        "Asked for, a regimen of breast cancer is suggested by the spacing of a course's sessions (W 7 days, F 14, T 21), in a "
+        "table of its own and always with low confidence; the events stay as they are.",
+        "ehrpop 0.0.9; that the molecules are inside the GHS: SNDS documentation (liste en sus)",
+        {
+            "T_MCO21B": "STAY | GRG_GHM | DGN_PAL | DGN_REL\n"
+            + "\n".join(f"{stay} | 28Z07Z | Z511 | C509" for stay in range(1, 8)),
+            "T_MCO21C": """STAY | NIR_ANO_17 | EXE_SOI_DTD
+1 | A | 2021-03-01
+2 | A | 2021-03-08
+3 | A | 2021-03-15
+4 | A | 2021-03-22
+5 | B | 2021-03-01
+6 | B | 2021-03-22
+7 | B | 2021-04-12""",
+        },
+        "A-1 | 2021-03-01 | 4 | WWW | weekly_paclitaxel | low\nB-1 | 2021-03-01 | 3 | TT | anthracycline_or_docetaxel | low",
+        ("patient_id", "start", "n_sessions", "spacing", "regimen", "confidence"),
+        traps=("molecules_inside_ghs",),
+        practice={"infer_regimens": True},
+        counts={"trap.molecules_inside_ghs": 7},
+        shows="regimens",
+    ),
+    Rule(
         "ald_dates_nothing",
         "The ALD opens the cohort and dates nothing: the index is the first biopsy or treatment. Those whose ALD begins more "
         "than a week before or after it are counted.",

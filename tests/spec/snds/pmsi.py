@@ -585,7 +585,8 @@ A-1 | hospital_stay | 2021-05-01""",
     Rule(
         "public_drugs",
         "Drugs outside the GHS are told by the stay in public hospitals, on the day of entry + delay; a line that was not "
-        "given (0 or less) is none; a UCD on 13 characters, with 34008 or the older 7 says the same.",
+        "given (0 or less) is none, one without a quantity counts for one; early access (MEDATU) is told likewise. A UCD on 13 "
+        "characters, with 34008 or the older 7 says the same.",
         "SNDS documentation (médicaments de la liste en sus)",
         {
             "T_MCO21B": "STAY\n1",
@@ -595,13 +596,15 @@ A-1 | hospital_stay | 2021-05-01""",
 1 | 3400892611107 |         | 2 | 1
 1 |               | 9261110 | 3 | 2
 1 | 0000009261110 |         | 4 | 0
-1 | 0000009261110 |         | 5 | -1""",
-            "T_MCO21MEDATU": "STAY | UCD_UCD_COD | DAT_DELAI\n1 | 9261110 | 6",
+1 | 0000009261110 |         | 5 | -1
+1 | 0000009261110 |         | 7 |""",
+            "T_MCO21MEDATU": "STAY | UCD_UCD_COD | DAT_DELAI | ADM_NBR | SEJ_NBR\n1 | 9261110 | 6 | 6 | 3",
         },
         """A-1 | targeted_therapy | 2021-03-02 | T_MCOaaMED | 1
 A-1 | targeted_therapy | 2021-03-03 | T_MCOaaMED | 1
 A-1 | targeted_therapy | 2021-03-04 | T_MCOaaMED | 2
-A-1 | targeted_therapy | 2021-03-07 | T_MCOaaMEDATU | 1""",
+A-1 | targeted_therapy | 2021-03-07 | T_MCOaaMEDATU | 2
+A-1 | targeted_therapy | 2021-03-08 | T_MCOaaMED | 1""",
         ("patient_id", "activity", "start", "source", "quantity"),
         traps=("drugs_told_twice", "ucd_forms"),
         counts={"trap.drugs_told_twice": 2},
@@ -690,17 +693,17 @@ A-1 | targeted_therapy | 2021-04-12 | 2""",
     ),
     Rule(
         "retrocession_of_visits",
-        "Or the visit comes first.",
+        "Or the visit comes first; what is taken back is not given.",
         "Switch `retrocession`",
         {
-            "T_MCO21CSTC": "VISIT | NIR_ANO_17 | EXE_SOI_DTD\n1 | A | 2021-03-01",
+            "T_MCO21CSTC": "VISIT | NIR_ANO_17 | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | A | 2021-04-01",
             "T_MCO21FMSTC": "VISIT | CCAM_COD\n1 | QEHJ001",
-            "T_MCO21FHSTC": "VISIT | UCD_UCD_COD\n1 | 0000009261110",
+            "T_MCO21FHSTC": "VISIT | UCD_UCD_COD | QUA\n1 | 0000009261110 | 1\n2 | 0000009261110 | -1",
         },
         "A-1 | breast_biopsy | 2021-03-01\nA-1 | targeted_therapy | 2021-03-01",
         traps=("drugs_told_twice",),
         practice={"retrocession": "pmsi"},
-        counts={"trap.drugs_told_twice": 1},
+        counts={"trap.drugs_told_twice": 2},
     ),
     Rule(
         "external_care",
@@ -736,31 +739,34 @@ A-1 | tumour_marker | 2021-03-01 | T_MCOaaFLSTC | day""",
     Rule(
         "rehabilitation_weeks",
         "Rehabilitation is told by weeks: an act is dated by the Monday of its week, a stay for the disease by that of its "
-        "first week; weeks grouped in error (90) are left out.",
+        "first week; weeks grouped in error (GME, or CMC until 2013, that begins with 90) are left out.",
         "SNDS documentation (fiche SSR): RHS_ANT_SEJ_ENT counts the days from entry to the Monday of the week",
         {
             "T_MCO21B": "STAY\n1",
             "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01022021 | 02022021",
             "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA019",
-            "T_SSR21B": """REHAB | RHS_NUM | MOR_PRP | RHS_ANT_SEJ_ENT | GRG_GME
-1 | 1 | C509 | 0  | 0803A0
-1 | 2 | C509 | 4  | 0803A0
-1 | 3 | C509 | 11 | 0803A0
-2 | 1 | I10  | 0  | 0803A0
-2 | 2 | C509 | 4  | 9003A0
-3 | 1 | I10  | 0  | 0803A0
-3 | 2 | I10  | 5  | 0803A0""",
+            "T_SSR21B": """REHAB | RHS_NUM | MOR_PRP | RHS_ANT_SEJ_ENT | GRG_GME | GRG_CMC
+1 | 1 | C509 | 0  | 0803A0 |
+1 | 2 | C509 | 4  | 0803A0 |
+1 | 3 | C509 | 11 | 0803A0 |
+2 | 1 | I10  | 0  | 0803A0 |
+2 | 2 | C509 | 4  | 9003A0 |
+3 | 1 | I10  | 0  | 0803A0 |
+3 | 2 | I10  | 5  | 0803A0 |
+4 | 1 | C509 | 0  |        | 90""",
             "T_SSR21C": """REHAB | NIR_ANO_17 | ENT_DAT | SOR_DAT
 1 | A | 04032021 | 20032021
 2 | A | 06052021 | 20052021
-3 | A | 02062021 | 20062021""",
+3 | A | 02062021 | 20062021
+4 | A | 05072021 | 10072021""",
             "T_SSR21CCAM": "REHAB | RHS_NUM | CCAM_ACT\n3 | 2 | ZCQJ004\n3 | 1 | QEQM001",
         },
         """A-1 | breast_ultrasound | 2021-05-31 | week
 A-1 | hospital_stay | 2021-03-01 | week
 A-1 | mastectomy | 2021-02-01 | day""",
         ("patient_id", "activity", "start", "date_precision"),
-        counts={"trap.grouping_error": 1},
+        traps=("grouping_error",),
+        counts={"trap.grouping_error": 2},
     ),
     Rule(
         "home_care_sequences",
