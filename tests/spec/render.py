@@ -37,8 +37,8 @@ All persons and rows are invented.
 **Shorthand.** `LINE` stands for the nine keys of DCIR, `STAY` for (ETA_NUM, RSA_NUM) of MCO, `VISIT` (external care),
 `REHAB` (SSR), `HOME` (HAD) and `PSY` (RIM-P) for the keys of these fields. An empty cell is an empty value in a table;
 among the events it is `none`. Columns that are not shown hold [an ordinary value](#ordinary-values). Every person is a
-woman born in 1960, named by her pseudonym and birth rank (A-1), with an open ALD for C50, unless IR_BEN_R or IR_IMB_R is
-shown.
+woman born in 1960, named by her pseudonym and birth rank (A-1), with an open ALD for C50, unless IR_BEN_R or
+IR_IMB_R is shown.
 """
 
 
@@ -110,6 +110,8 @@ def _written(value: object) -> str:
         return f"[{', '.join(map(_written, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
     return value.isoformat() if isinstance(value, date) else str(value)
 
 

@@ -206,7 +206,10 @@ D | breast_biopsy | 2021-03-01 | ER_CAM_F""",
             "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | B | 2021-03-01",
             "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001",
         },
-        "A-1 | breast_biopsy | 2021-03-01\nA-1 | death | 2021-06-30\nB-1 | breast_biopsy | 2021-03-01",
+        """A-1 | breast_biopsy | 2021-03-01 | 2021-06-30
+A-1 | death | 2021-06-30 | 2021-06-30
+B-1 | breast_biopsy | 2021-03-01 | none""",
+        ("patient_id", "activity", "start", "death_date"),
         traps=("null_date", "death_sources"),
     ),
     Rule(
@@ -284,7 +287,7 @@ I-1 | 13""",
         Rule(
             f"fictitious_numbers_{switch}",
             "Persons whose every BEN_CDI_NIR says that the number is fictitious or provisional (neither 00, 03 nor 04) are "
-            f"no persons to follow; an empty one says nothing. Switch: {switch}.",
+            "no persons to follow; an empty one says nothing.",
             "Santé publique France, SNDS guide of 2020",
             {
                 "IR_BEN_R": "BEN_NIR_PSA | BEN_IDT_ANO | BEN_CDI_NIR\na | A | 00\nb | B | 11\nc | C | 08\nd | C | 3\ne | E |\nf | F | 04",

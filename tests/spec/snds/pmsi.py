@@ -529,18 +529,20 @@ A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
         "session for something else (28Z14Z, transfusion) is no stay for the cancer.",
         "Comparison of published tools: one drops every GHM 28",
         {
-            "T_MCO21B": "STAY | GRG_GHM | DGN_PAL | DGN_REL\n1 | 28Z07Z | Z511 | C509\n2 | 28Z18Z | Z5101 | C509\n3 | 09M281 | E11 | C509\n4 | 28Z14Z | Z513 | C509",
+            "T_MCO21B": "STAY | GRG_GHM | DGN_PAL | DGN_REL\n1 | 28Z07Z | Z511 | C509\n2 | 28Z18Z | Z5101 | C509\n3 | 09M281 | E11 | C509\n4 | 28Z14Z | Z513 | C509\n5 | 28Z07Z | Z511 | C349",
             "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
 1 | A | 01032021 | 01032021
 2 | A | 01042021 | 01042021
 3 | A | 01052021 | 03052021
-4 | A | 01062021 | 01062021""",
+4 | A | 01062021 | 01062021
+5 | A | 01072021 | 01072021""",
         },
         """A-1 | chemotherapy_session | 2021-03-01
 A-1 | radiotherapy_session | 2021-04-01
-A-1 | hospital_stay | 2021-05-01""",
+A-1 | hospital_stay | 2021-05-01
+A-1 | chemotherapy_session | 2021-07-01""",
         traps=("sessions_kept", "session_coding"),
-        counts={"trap.sessions_kept": 3, "trap.session_coding": 3},
+        counts={"trap.sessions_kept": 4, "trap.session_coding": 3},
     ),
     Rule(
         "metastasis_first",
@@ -549,18 +551,23 @@ A-1 | hospital_stay | 2021-05-01""",
         "INCa cancer algorithm",
         {
             "IR_IMB_R": "BEN_NIR_PSA | MED_MTF_COD\nA | E11",
-            "T_MCO21B": "STAY | DGN_PAL | GRG_GHM\n1 | C795 | 08M251\n2 | J189 | 04M051\n3 | C795 | 08M251\n4 | C509 | 09C041",
+            "T_MCO21B": "STAY | DGN_PAL | GRG_GHM\n1 | C795 | 08M251\n2 | J189 | 04M051\n3 | C795 | 08M251\n4 | C509 | 09C041\n5 | C773 | 16M071\n6 | C787 | 07M061",
             "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
 1 | A | 01032021 | 04032021
 2 | A | 01042021 | 04042021
 3 | A | 01052021 | 04052021
-4 | A | 01022021 | 04022021""",
-            "T_MCO21D": "STAY | ASS_DGN\n1 | C50.9\n2 | C509\n3 | C349",
+4 | A | 01022021 | 04022021
+5 | A | 01062021 | 04062021
+6 | A | 01072021 | 04072021""",
+            "T_MCO21D": "STAY | ASS_DGN\n1 | C50.9\n2 | C509\n3 | C349\n5 | C509\n6 | C509",
             "T_MCO21A": "STAY | CDC_ACT\n4 | QEFA019",
         },
-        "A-1 | hospital_stay | 2021-03-01\nA-1 | mastectomy | 2021-02-01",
+        """A-1 | hospital_stay | 2021-03-01
+A-1 | hospital_stay | 2021-06-01
+A-1 | hospital_stay | 2021-07-01
+A-1 | mastectomy | 2021-02-01""",
         traps=("metastasis_first",),
-        counts={"trap.metastasis_first": 1},
+        counts={"trap.metastasis_first": 3},
     ),
     Rule(
         "metastases_ignored",
@@ -814,17 +821,18 @@ A-1 | palliative_care | 2021-03-11""",
     ),
     Rule(
         "cumulative_file",
-        "A file of the year under way is cumulative and not final: beside the whole year, or a later month, it is not read.",
+        "A file of the year under way is cumulative and not final: beside the whole year, or a later month, it is not read, and "
+        "its rows are counted.",
         "IQVIA and ATIH slides on infra-annual PMSI, as gathered in the reference",
         {
-            "T_MCO21_03B": "STAY\n1",
-            "T_MCO21_03C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 02032021",
+            "T_MCO21_03B": "STAY\n1\n3",
+            "T_MCO21_03C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 02032021\n3 | A | 08032021 | 09032021",
             "T_MCO21B": "STAY\n1\n2",
             "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 02032021\n2 | A | 01062021 | 02062021",
             "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004",
         },
         "A-1 | breast_conserving_surgery | 2021-03-01\nA-1 | breast_conserving_surgery | 2021-06-01",
         traps=("freshness",),
-        counts={"trap.freshness": 2, "stays_read": 2},
+        counts={"trap.freshness": 4, "stays_read": 2},
     ),
 )
