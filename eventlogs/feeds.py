@@ -14,6 +14,7 @@ from typing import Literal
 
 import polars as pl
 
+from eventlogs.activities import PALLIATIVE
 from eventlogs.errors import InputError, did_you_mean
 from eventlogs.log import TIME, EventLog, number
 
@@ -206,7 +207,7 @@ def under_feed(log: EventLog, profile: Feed) -> EventLog:
     events, withdrawn = (
         _rearrived(rows.filter(carried), firsts, profile) for rows in (log.events, log.withdrawn)
     )
-    patients = _deaths_known(log.patients, events, profile)
+    patients = _exits_known(_deaths_known(log.patients, events, profile), events)
     return EventLog(number(events), patients, log.horizons.filter(carried), withdrawn, log.within_day)
 
 
@@ -239,6 +240,21 @@ def _deaths_known(patients: pl.DataFrame, events: pl.DataFrame, profile: Feed) -
     joined = patients.join(told, on="patient_id", how="left", maintain_order="left")
     known = pl.when(pl.col("death_date").is_not_null()).then(pl.min_horizontal(read.cast(TIME), "told"))
     return joined.with_columns(death_known_from=known).drop("told")
+
+
+def _exits_known(patients: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """Move the day on which an exit is known with the death or the palliative care that it is."""
+    first = events.filter(pl.col("activity") == PALLIATIVE).group_by("patient_id", "start")
+    told = first.agg(told=pl.col("known_from").min()).rename({"start": "exit_date"})
+    joined = patients.join(told, on=["patient_id", "exit_date"], how="left", maintain_order="left")
+    known = (
+        pl.when(pl.col("exit_reason") == "death")
+        .then("death_known_from")
+        .when(pl.col("exit_reason") == PALLIATIVE)
+        .then("told")
+        .otherwise("exit_known_from")
+    )
+    return joined.with_columns(exit_known_from=known).drop("told")
 
 
 def _moment(day: date | datetime) -> datetime:

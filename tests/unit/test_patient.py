@@ -108,6 +108,17 @@ class TestOrigins:
         assert death.select("source", "key").rows() == [("IR_BEN_R", "p0"), ("KI_CCI_R", "p0")]
         assert built.events["start"].dt.date().to_list() == [MARCH, date(2021, 5, 6)]
 
+    def test_a_teller_that_is_not_named_tells_no_death(self) -> None:
+        certified = {"kind": "death", "source": "KI_CCI_R", "code": "C509", "date": date(2021, 5, 6)}
+        rules = replace(RULES, practice=Practice(death_order=("causes",)))
+        persons = people(2, death_date=date(2021, 5, 5))
+        given = rows(
+            claim(1, MARCH, APRIL), certified, claim(2, MARCH, APRIL, person=1), DIAGNOSED | {"person": 1}
+        )
+        built = patient.build(given, persons, rules)
+        assert built.patients["death_date"].dt.date().to_list() == [date(2021, 5, 6), None]
+        assert built.origins.filter(pl.col("source") == "IR_BEN_R").is_empty()
+
     def test_rows_outside_the_cohort_and_before_the_lookback_have_no_event(self) -> None:
         lines = [claim(1, MARCH, APRIL), claim(2, date(2019, 3, 1), date(2019, 4, 1), activity="scan")]
         other = claim(3, MARCH, APRIL, person=1)
