@@ -11,7 +11,7 @@ import sqlglot
 from eventlogs.snds import schema
 from eventlogs.snds.oracle.script import Script
 
-KINDS = {"text": "VARCHAR", "int": "BIGINT", "date": "DATE"}
+KINDS = {"text": "VARCHAR", "int": "BIGINT", "number": "DOUBLE", "date": "DATE"}
 
 
 def database(extract: Path, years: Iterable[int]) -> duckdb.DuckDBPyConnection:

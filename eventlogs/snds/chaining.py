@@ -19,6 +19,7 @@ import polars as pl
 from eventlogs.activities import ActivityRules
 from eventlogs.snds.practice import Practice
 from eventlogs.snds.rows import Tables, as_rows, cleaned, with_prefix
+from eventlogs.snds.schema import year_of
 
 RETURN_CODES = (
     "NIR_RET", "NAI_RET", "SEX_RET", "SEJ_RET", "FHO_RET", "PMS_RET", "DAT_RET", "COH_NAI_RET", "COH_SEX_RET",
@@ -70,11 +71,6 @@ def keyed(frame: nw.LazyFrame[Any], field: Field) -> nw.LazyFrame[Any]:
     return frame.rename({field.establishment: "establishment", field.stay: "stay"})
 
 
-def table_year(year: str) -> int | None:
-    """Return the year of a table (``21``, ``21_03``), None where its name has none."""
-    return 2000 + int(year[:2]) if year else None
-
-
 def chained(t: Tables, field: Field, practice: Practice, year: str) -> nw.LazyFrame[Any]:
     """Return the stays that can be attributed: `STAY`, ``person``, ``entry``, ``discharge``, ``table_year``."""
     read = _chaining(t, field).with_columns(nw.lit(year).alias("table_year"))
@@ -117,7 +113,7 @@ def _double(field: Field, practice: Practice, year: str) -> nw.Expr:
     """Whether the hospital is a site that reports beside its legal entity, in a year when it did."""
     listed_by = "drees" if practice.double_facilities == "keep" else practice.double_facilities
     site = nw.col("establishment").is_in(doubles(listed_by, field.doubled)).fill_null(False)
-    known = table_year(year)
+    known = year_of(year)
     when = nw.col("entry").dt.year() if known is None else nw.lit(known)
     return site & (when <= practice.double_facilities_until).fill_null(False)
 
@@ -129,7 +125,7 @@ def chaining_counts(t: Tables, field: Field, practice: Practice, year: str) -> n
     be attributed; the year is ``unknown`` where the table's name has none.
     """
     error = _wrong_codes(field) | nw.col("NIR_ANO_17").is_in(FICTITIOUS).fill_null(False)
-    named = table_year(year) or "unknown"
+    named = year_of(year) or "unknown"
     return _chaining(t, field).select(
         nw.len().alias(f"chained.{named}"),
         error.sum().alias(f"chaining_error.{named}"),
@@ -258,7 +254,8 @@ def diagnosed(
 def of_disease(column: str, prefixes: Iterable[str]) -> nw.Expr:
     """Whether a diagnosis begins with one of these prefixes; an empty one does not."""
     found = [cleaned(column).str.starts_with(prefix).fill_null(False) for prefix in prefixes]
-    return nw.any_horizontal(*found, ignore_nulls=False) if found else nw.lit(False)
+    never = nw.col(column).is_null() & ~nw.col(column).is_null()
+    return nw.any_horizontal(never, *found, ignore_nulls=False)
 
 
 def deaths(died: nw.LazyFrame[Any], source: str) -> nw.LazyFrame[Any]:

@@ -31,10 +31,15 @@ def told(rows: pl.DataFrame, *, expanded: bool) -> pl.DataFrame:
         A row of n sessions is n rows; else one, of quantity n (the switch ``grouped_sessions``).
     """
     events = rows.filter(pl.col("kind").is_in(EVENTFUL))
-    stays = rows.filter(pl.col("kind") == "bare_stay").join(
-        events.filter(pl.col("kind") != "visit"), on=STAY, how="anti", nulls_equal=True
-    )
-    return pl.concat([_spread(events) if expanded else _gathered(events), stays])
+    stays = rows.filter(pl.col("kind") == "bare_stay")
+    inside = _keyed(events.filter(pl.col("kind") != "visit"))
+    silent = _keyed(stays).join(inside, on=[*STAY, "field"], how="anti", nulls_equal=True).drop("field")
+    return pl.concat([_spread(events) if expanded else _gathered(events), silent])
+
+
+def _keyed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add the field of the PMSI (``T_MCO``, ``T_SSR`` …): each numbers its stays on its own."""
+    return rows.with_columns(field=pl.col("source").str.head(5))
 
 
 def hospital_events(told: pl.DataFrame) -> pl.DataFrame:

@@ -31,7 +31,7 @@ MCO = Field("T_MCOaaC")
 ABORTION = "14Z08Z"
 """GHM that no extract may follow (legal reasons)."""
 
-AUTOMATIC_GHS = 9999
+AUTOMATIC_GHS = "9999"
 
 PREPARATIONS = ["28Z19Z", "28Z20Z", "28Z21Z", "28Z22Z"]
 """Radiotherapy preparations: one event whatever NBR_SEA says."""

@@ -37,7 +37,7 @@ REAL_WEEKS = (0, 4)
 """TYP_GEN_RHA of weeks that took place (CNAM course on the PMSI); the others are made for billing."""
 
 
-def _monday(days_after_entry: nw.Expr) -> nw.Expr:
+def monday_offset(days_after_entry: nw.Expr) -> nw.Expr:
     """Return the days from entry to the Monday of the week that lies so many days after it."""
     day = nw.col("entry").dt.weekday().cast(nw.Int64) - 1 + days_after_entry
     return days_after_entry - (day + 7) % 7
@@ -56,7 +56,7 @@ def weeks(t: Tables, practice: Practice, year: str) -> nw.LazyFrame[Any]:
     return read.join(chained(t, SSR, practice, year), on=STAY, how="inner").with_columns(
         nw.col("ANN_LUN_1S").alias("year"),
         nw.col("MOI_LUN_1S").alias("month"),
-        _monday(nw.lit(0)).alias("offset_days"),
+        monday_offset(nw.lit(0)).alias("offset_days"),
     )
 
 
@@ -98,7 +98,7 @@ def _acts(kept: nw.LazyFrame[Any], t: Tables) -> nw.LazyFrame[Any]:
         code_system=nw.lit("CCAM"),
         until=nw.lit(None),
         part=nw.col("RHS_NUM"),
-        offset_days=_monday(nw.col("RHS_ANT_SEJ_ENT").fill_null(0)),
+        offset_days=monday_offset(nw.col("RHS_ANT_SEJ_ENT").fill_null(0)),
         year=month.str.slice(2, 4).cast(nw.Int64),
         month=month.str.slice(0, 2).cast(nw.Int64),
         precision=_week_precision(),

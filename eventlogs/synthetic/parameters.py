@@ -31,6 +31,9 @@ class Calendar:
 LOOKBACK_DAYS = 150
 """Nothing of the listed activities happens earlier than this before the biopsy (ours; readers keep 180 days)."""
 
+READ_LOOKBACK_DAYS = 180
+"""A reader leaves out what happened earlier than this before the index it found."""
+
 POPULATION_THOUSANDS = """
 01:679 02:523 03:333 04:168 05:143 06:1128 07:334 08:266 09:156 10:310 11:380 12:280 13:2088 14:709 15:144 16:353
 17:672 18:299 19:241 21:540 22:612 23:116 24:418 25:547 26:524 27:603 28:433 29:933 2A:168 2B:187 30:771 31:1471

@@ -116,6 +116,7 @@ def truth_events(events: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
     """Events of the cohort in their published columns."""
     return (
         events.join(members, on="person", how="inner", maintain_order="left")
+        .filter(pl.col("day") >= pl.col("index_day") - p.READ_LOOKBACK_DAYS)
         .sort("person", "day", "activity")
         .select(
             "patient_id",

@@ -16,8 +16,9 @@ HEAD = """# Rules of the SNDS readers
 
 This page is rendered from the tests, so it can't differ from what the package does. Each rule shows a small extract and
 the events that are built from it with the breast cancer definition. `LINE` stands for the nine keys of DCIR, `STAY` for
-(ETA_NUM, RSA_NUM); columns that are not shown hold an ordinary value (list at the end). Every person has an open ALD
-for C50 unless IR_IMB_R is shown. Contest a rule by its name.
+(ETA_NUM, RSA_NUM), `VISIT`, `REHAB`, `HOME` and `PSY` for the keys of the other fields of the PMSI; columns that are
+not shown hold an ordinary value (list at the end). Every person has an open ALD for C50 unless IR_IMB_R is shown.
+Contest a rule by its name.
 """
 
 

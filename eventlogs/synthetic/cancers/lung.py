@@ -40,7 +40,7 @@ SMALL_CELL_STAGE_SHARES = (0.02, 0.03, 0.27, 0.68)  # ours
 THREE_MONTH_DEATH = (0.030, 0.030, 0.096, 0.292)
 """Localised, locally advanced and metastatic non-small-cell cancer (KBP-2020)."""
 THREE_MONTH_DEATH_SMALL_CELL = 0.248  # KBP-2020, all stages
-SURVIVAL_SHAPE = 0.68
+SURVIVAL_SHAPE = 0.75
 """Shape of the Weibull excess hazard (ours): 48 % die in the first year, 12 % of the resected (Rivière 2022)."""
 
 # --- treatment --------------------------------------------------------------------------------------------
@@ -75,10 +75,8 @@ first treatment, and the waits below, are ours: with them all surgery comes near
 radiotherapy near 88 (46 to 162) and any first treatment near 34 (22 to 50) (Kudjawu 2016)."""
 NEOADJUVANT_TO_SURGERY_DAYS = (82, 118)  # ours
 CONCURRENT_DAYS = (10, 50)  # ours: from chemotherapy to its radiotherapy
-SEQUENTIAL_RADIOTHERAPY_SHARE, SEQUENTIAL_RADIOTHERAPY = (
-    0.30,
-    (4.95, 0.50),
-)  # ours: median 141 days after chemotherapy
+SEQUENTIAL_RADIOTHERAPY_SHARE = 0.57  # ours: of chemotherapy as first treatment; many die before
+SEQUENTIAL_RADIOTHERAPY = (5.08, 0.45)  # ours: median 161 days after chemotherapy began
 ADJUVANT_SHARE, ADJUVANT_START = (0.05, 0.50, 0.65, 0.0), (3.80, 0.25)  # ours: stages II and III, 45 days
 REGIMENS = (tuple(21 * k for k in range(4)), tuple(21 * k for k in range(12)))
 METASTATIC_LONG_SHARE = 0.55  # ours: maintenance until the twelfth course

@@ -30,11 +30,11 @@ from eventlogs.synthetic.people import Bools, Floats, Ints, Land, Population
 from eventlogs.synthetic.scene import Cancer, Hospital, Lookalike, Rng, Scene
 
 # --- who --------------------------------------------------------------------------------------------------
-POPULATION = Population(age_median=69.0, age_sd=8.5, age_range=(45, 96), female_share=0.0)  # ours
+POPULATION = Population(age_median=71.0, age_sd=8.5, age_range=(45, 96), female_share=0.0)  # ours
 """Older than the 67 years of later centres, so that deaths are those of 2009: 8.4 % in two years."""
 SUBTYPES = ("low_risk", "intermediate_risk", "high_risk", "metastatic")
 STAGE_SHARES = (0.30, 0.37, 0.25, 0.08)  # 8 % metastatic (later centres); the rest is ours
-EXCESS_HAZARD_PER_YEAR = (0.001, 0.004, 0.022, 0.26)  # ours, by risk; 5-year net survival 94 % (2005-2010)
+EXCESS_HAZARD_PER_YEAR = (0.001, 0.003, 0.016, 0.24)  # ours, by risk; 5-year net survival 94 % (2005-2010)
 SCREENED_SHARE = 0.50  # ours: found by PSA without symptoms
 
 # --- treatment --------------------------------------------------------------------------------------------

@@ -4,14 +4,64 @@ from __future__ import annotations
 
 from tests.spec.snds.writing import Rule
 
+HOSPITAL = "750000001"
+
+CHAINED = {
+    "ENT_DAT": "", "SOR_DAT": "", "NIR_RET": "0", "NAI_RET": "0", "SEX_RET": "0", "SEJ_RET": "0", "FHO_RET": "0",
+    "PMS_RET": "0", "DAT_RET": "0", "COH_NAI_RET": "0", "COH_SEX_RET": "0",
+}  # fmt: skip
+
+STAY = {"ETA_NUM": HOSPITAL, "DGN_PAL": "", "DGN_REL": "", "GRG_GHM": "09C041", "SEJ_TYP": "", "SOR_MOD": "8",
+        "NBR_SEA": "", "SOR_ANN": "2021", "SOR_MOI": "5", "TYP_GEN_RSA": "0", "GHS_NUM": ""}  # fmt: skip
+
+ACT = {"ETA_NUM": HOSPITAL, "ACV_ACT": "1", "ENT_DAT_DEL": "0", "NBR_EXE_ACT": "1"}
+
+VISIT = {"ETA_NUM": HOSPITAL, "DEL_DAT_ENT": "0"}
+
 DEFAULTS: dict[str, dict[str, str]] = {
-    "T_MCO21B": {"ETA_NUM": "750000001", "DGN_PAL": "", "DGN_REL": "", "GRG_GHM": "09C041", "SEJ_TYP": "", "SOR_MOD": "8",
-                 "NBR_SEA": "", "SOR_ANN": "2021", "SOR_MOI": "5"},
-    "T_MCO21C": {"ETA_NUM": "750000001", "ENT_DAT": "", "SOR_DAT": "", "NIR_RET": "0", "NAI_RET": "0", "SEX_RET": "0",
-                 "SEJ_RET": "0", "FHO_RET": "0", "PMS_RET": "0", "DAT_RET": "0", "COH_NAI_RET": "0", "COH_SEX_RET": "0"},
-    "T_MCO21A": {"ETA_NUM": "750000001", "ACV_ACT": "1", "ENT_DAT_DEL": "0", "NBR_EXE_ACT": "1"},
-    "T_MCO21D": {"ETA_NUM": "750000001"},
-    "T_MCO21UM": {"ETA_NUM": "750000001", "DGN_PAL": "", "DGN_REL": ""},
+    "T_MCO21B": STAY,
+    "T_MCO21C": {"ETA_NUM": HOSPITAL, **CHAINED},
+    "T_MCO21A": ACT,
+    "T_MCO17B": {**STAY, "SOR_ANN": "2017"},
+    "T_MCO17C": {"ETA_NUM": HOSPITAL, **CHAINED},
+    "T_MCO17A": ACT,
+    "T_MCO18B": {**STAY, "SOR_ANN": "2018"},
+    "T_MCO18C": {"ETA_NUM": HOSPITAL, **CHAINED},
+    "T_MCO18A": ACT,
+    "T_MCO21D": {"ETA_NUM": HOSPITAL},
+    "T_MCO21UM": {"ETA_NUM": HOSPITAL, "DGN_PAL": "", "DGN_REL": ""},
+    "T_MCO21FM": {"ETA_NUM": HOSPITAL, "ACV_ACT": "1", "DEL_DAT_ENT": "0"},
+    "T_MCO21MED": {"ETA_NUM": HOSPITAL, "UCD_UCD_COD": "", "UCD_COD": "", "DELAI": "0", "ADM_NBR": "1", "NBR_SEJ": "1",
+                   "DAT_ADM_ANN": "", "ADM_MOIS": ""},
+    "T_MCO21MEDATU": {"ETA_NUM": HOSPITAL, "DAT_DELAI": "0", "ADM_NBR": "1", "SEJ_NBR": "1"},
+    "T_MCO21FH": {"ETA_NUM": HOSPITAL, "DEL_DAT_ENT": "0", "QUA_COD": "1"},
+    "T_MCO21CSTC": {"ETA_NUM": HOSPITAL, "ENT_DAT": "", "EXE_SOI_DTD": "", "NIR_RET": "0", "NAI_RET": "0", "SEX_RET": "0",
+                    "IAS_RET": "0", "ENT_DAT_RET": "0"},
+    "T_MCO17CSTC": {"EXE_SOI_DTD": "", "NIR_RET": "0", "NAI_RET": "0", "SEX_RET": "0", "IAS_RET": "0",
+                    "ENT_DAT_RET": "0"},
+    "T_MCO21FASTC": {"ETA_NUM": HOSPITAL},
+    "T_MCO21FBSTC": {**VISIT, "EXE_SPE": ""},
+    "T_MCO21FCSTC": {**VISIT, "EXE_SPE": ""},
+    "T_MCO21FMSTC": {**VISIT, "ACV_ACT": "1"},
+    "T_MCO17FMSTC": {"DEL_DAT_ENT": "0", "ACV_ACT": "1"},
+    "T_MCO21FHSTC": {**VISIT, "QUA": "1"},
+    "T_MCO21FLSTC": {**VISIT, "ACT_NBR": "1"},
+    "T_MCO21FPSTC": {**VISIT, "LPP_QUA": "1"},
+    "T_SSR21B": {"ETA_NUM": HOSPITAL, "RHS_NUM": "1", "MOR_PRP": "", "ETL_AFF": "", "FP_PEC": "", "GRG_GME": "0803A0",
+                 "SOR_MOD": "8", "MOI_ANN": "", "RHS_ANT_SEJ_ENT": "0", "TYP_GEN_RHA": "0"},
+    "T_SSR21C": {"ETA_NUM": HOSPITAL, **CHAINED, "ANN_LUN_1S": "", "MOI_LUN_1S": ""},
+    "T_SSR21D": {"ETA_NUM": HOSPITAL},
+    "T_SSR21CCAM": {"ETA_NUM": HOSPITAL, "CCAM_COD_ACT": "1"},
+    "T_HAD21B": {"ETA_NUM_EPMSI": HOSPITAL, "PEC_PAL": "", "DGN_PAL": "", "SOR_MOD": "8", "SEQ_SEJ_NBJ": "0",
+                 "SSEQ_SEQ_NBJ": "0", "SOR_ANN_SSEQ": "2021", "SOR_MOI_SSEQ": "5"},
+    "T_HAD21C": {"ETA_NUM_EPMSI": HOSPITAL, **CHAINED},
+    "T_HAD21D": {"ETA_NUM_EPMSI": HOSPITAL},
+    "T_HAD21A": {"ETA_NUM_EPMSI": HOSPITAL, "ACT_COD": "1", "DEL_DEB_SSEQ": "0"},
+    "T_RIP21RSA": {"ETA_NUM_EPMSI": HOSPITAL, "SEQ_SEQ_NUM": "1", "DGN_PAL": "F329", "SOR_MOD": "8",
+                   "SEQ_FIN_ANN": "2021", "SEQ_FIN_MOI": "5", "TYP_GEN_RSA": "0"},
+    "T_RIP21RSAD": {"ETA_NUM_EPMSI": HOSPITAL},
+    "T_RIP21C": {"ETA_NUM_EPMSI": HOSPITAL, **CHAINED},
+    "T_RIP21R3A": {"ETA_NUM_EPMSI": HOSPITAL},
 }  # fmt: skip
 DEFAULTS |= {f"T_MCO21_03{part}": DEFAULTS[f"T_MCO21{part}"] for part in ("B", "C")}
 """What a column holds when a spec does not write it."""
@@ -32,6 +82,38 @@ RULES: tuple[Rule, ...] = (
         },
         "A-1 | breast_conserving_surgery | 2021-03-01",
         traps=("chaining_error",),
+        counts={"trap.chaining_error": 3, "chaining_error.2021": 3, "chained.2021": 4},
+    ),
+    Rule(
+        "return_codes_ignored",
+        "Where practice ignores return codes, the stays come back; a fictitious pseudonym is still nobody.",
+        "Switch `return_codes`",
+        {
+            "T_MCO21B": "STAY\n1\n2",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT | NIR_RET
+1 | A                 | 01032021 | 02032021 | 1
+2 | xxxxxxxxxxxxxxxxx | 01062021 | 02062021 | 0""",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004",
+        },
+        "A-1 | breast_conserving_surgery | 2021-03-01",
+        traps=("chaining_error",),
+        practice={"return_codes": "ignored"},
+        counts={"trap.chaining_error": 2},
+    ),
+    Rule(
+        "return_codes_of_visits",
+        "External care has its own return codes, IAS_RET and ENT_DAT_RET among them.",
+        "Public SNDS schema of 2020 (T_MCOaaCSTC)",
+        {
+            "T_MCO21CSTC": """VISIT | NIR_ANO_17 | EXE_SOI_DTD | IAS_RET | ENT_DAT_RET
+1 | A | 2021-03-01 | 0 | 0
+2 | A | 2021-04-01 | 1 | 0
+3 | A | 2021-05-01 | 0 | 1""",
+            "T_MCO21FMSTC": "VISIT | CCAM_COD\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001",
+        },
+        "A-1 | breast_biopsy | 2021-03-01",
+        traps=("chaining_error",),
+        counts={"trap.chaining_error": 2, "chaining_error.2021": 2},
     ),
     Rule(
         "grouping_errors",
@@ -44,6 +126,7 @@ RULES: tuple[Rule, ...] = (
         },
         "A-1 | breast_conserving_surgery | 2021-04-01",
         traps=("grouping_error",),
+        counts={"trap.grouping_error": 1},
     ),
     Rule(
         "provider_stays",
@@ -60,6 +143,7 @@ RULES: tuple[Rule, ...] = (
         },
         "A-1 | breast_biopsy | 2021-02-01\nA-1 | chemotherapy_session | 2021-04-01\nA-1 | mastectomy | 2021-05-01",
         traps=("provider_stay",),
+        counts={"trap.provider_stay": 2},
     ),
     Rule(
         "sessions_expanded",
@@ -100,6 +184,7 @@ A-1 | radiotherapy_planning | 2021-04-01 | day""",
         "A-1 | breast_conserving_surgery | 2021-05-01 | month",
         ("patient_id", "activity", "start", "date_precision"),
         traps=("month_only",),
+        counts={"trap.month_only": 1},
     ),
     Rule(
         "diagnosis_positions",
@@ -123,6 +208,511 @@ A-1 | hospital_stay | 2021-06-01 | T_MCOaaUM
 A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
         ("patient_id", "activity", "start", "source"),
         traps=("session_coding",),
+    ),
+    Rule(
+        "double_facilities",
+        "Until 2017 the sites of AP-HP, HCL and AP-HM report beside their legal entity: stays under a site's number are "
+        "left out (list of 166, DREES), those of the entity and of later years stay.",
+        "SNDS documentation (doublons FINESS); SCALPEL",
+        {
+            "T_MCO17B": """STAY | ETA_NUM
+1 | 750100018
+2 | 750100067
+3 | 750712184""",
+            "T_MCO17C": """STAY | ETA_NUM | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | 750100018 | A | 01032017 | 02032017
+2 | 750100067 | A | 01042017 | 02042017
+3 | 750712184 | A | 01052017 | 02052017""",
+            "T_MCO17A": """STAY | ETA_NUM | CDC_ACT
+1 | 750100018 | QEFA004
+2 | 750100067 | QEFA019
+3 | 750712184 | QEHJ001""",
+            "T_MCO18B": "STAY | ETA_NUM\n1 | 750100018",
+            "T_MCO18C": "STAY | ETA_NUM | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | 750100018 | A | 01032018 | 02032018",
+            "T_MCO18A": "STAY | ETA_NUM | CDC_ACT\n1 | 750100018 | FCFA029",
+        },
+        "A-1 | breast_biopsy | 2017-05-01\nA-1 | axillary_surgery | 2018-03-01",
+        traps=("double_facility",),
+        practice={"double_facilities": "drees"},
+        counts={"trap.double_facility": 2},
+    ),
+    Rule(
+        "double_facilities_cnam",
+        "The list of the CNAM has 46 numbers: 750100067 is not among them.",
+        "Switch `double_facilities`; CNAM list of 46",
+        {
+            "T_MCO17B": """STAY | ETA_NUM
+1 | 750100018
+2 | 750100067
+3 | 750712184""",
+            "T_MCO17C": """STAY | ETA_NUM | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | 750100018 | A | 01032017 | 02032017
+2 | 750100067 | A | 01042017 | 02042017
+3 | 750712184 | A | 01052017 | 02052017""",
+            "T_MCO17A": """STAY | ETA_NUM | CDC_ACT
+1 | 750100018 | QEFA004
+2 | 750100067 | QEFA019
+3 | 750712184 | QEHJ001""",
+            "T_MCO18B": "STAY | ETA_NUM\n1 | 750100018",
+            "T_MCO18C": "STAY | ETA_NUM | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | 750100018 | A | 01032018 | 02032018",
+            "T_MCO18A": "STAY | ETA_NUM | CDC_ACT\n1 | 750100018 | FCFA029",
+        },
+        "A-1 | axillary_surgery | 2018-03-01\nA-1 | breast_biopsy | 2017-05-01\nA-1 | mastectomy | 2017-04-01",
+        traps=("double_facility",),
+        practice={"double_facilities": "cnam"},
+        counts={"trap.double_facility": 1},
+    ),
+    Rule(
+        "double_facilities_kept",
+        "Where practice keeps them, nothing is left out; the count says how many there are.",
+        "Switch `double_facilities`",
+        {
+            "T_MCO17B": """STAY | ETA_NUM
+1 | 750100018
+2 | 750100067
+3 | 750712184""",
+            "T_MCO17C": """STAY | ETA_NUM | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | 750100018 | A | 01032017 | 02032017
+2 | 750100067 | A | 01042017 | 02042017
+3 | 750712184 | A | 01052017 | 02052017""",
+            "T_MCO17A": """STAY | ETA_NUM | CDC_ACT
+1 | 750100018 | QEFA004
+2 | 750100067 | QEFA019
+3 | 750712184 | QEHJ001""",
+            "T_MCO18B": "STAY | ETA_NUM\n1 | 750100018",
+            "T_MCO18C": "STAY | ETA_NUM | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | 750100018 | A | 01032018 | 02032018",
+            "T_MCO18A": "STAY | ETA_NUM | CDC_ACT\n1 | 750100018 | FCFA029",
+        },
+        "A-1 | axillary_surgery | 2018-03-01\nA-1 | breast_biopsy | 2017-05-01\n"
+        "A-1 | breast_conserving_surgery | 2017-03-01\nA-1 | mastectomy | 2017-04-01",
+        traps=("double_facility",),
+        practice={"double_facilities": "keep"},
+        counts={"trap.double_facility": 2},
+    ),
+    Rule(
+        "double_facilities_until",
+        "The CNAM's text says 2018: a switch.",
+        "Switch `double_facilities_until`",
+        {
+            "T_MCO17B": """STAY | ETA_NUM
+1 | 750100018
+2 | 750100067
+3 | 750712184""",
+            "T_MCO17C": """STAY | ETA_NUM | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | 750100018 | A | 01032017 | 02032017
+2 | 750100067 | A | 01042017 | 02042017
+3 | 750712184 | A | 01052017 | 02052017""",
+            "T_MCO17A": """STAY | ETA_NUM | CDC_ACT
+1 | 750100018 | QEFA004
+2 | 750100067 | QEFA019
+3 | 750712184 | QEHJ001""",
+            "T_MCO18B": "STAY | ETA_NUM\n1 | 750100018",
+            "T_MCO18C": "STAY | ETA_NUM | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | 750100018 | A | 01032018 | 02032018",
+            "T_MCO18A": "STAY | ETA_NUM | CDC_ACT\n1 | 750100018 | FCFA029",
+        },
+        "A-1 | breast_biopsy | 2017-05-01",
+        traps=("double_facility",),
+        practice={"double_facilities_until": 2018},
+        counts={"trap.double_facility": 3},
+    ),
+    Rule(
+        "double_facilities_of_visits",
+        "External care is told twice by AP-HP and AP-HM, once by the HCL.",
+        "SNDS documentation (doublons FINESS)",
+        {
+            "T_MCO17CSTC": """VISIT | ETA_NUM | NIR_ANO_17 | EXE_SOI_DTD
+1 | 750100018 | A | 2017-03-01
+2 | 130780521 | A | 2017-04-01
+3 | 690784137 | A | 2017-05-01""",
+            "T_MCO17FMSTC": """VISIT | ETA_NUM | CCAM_COD
+1 | 750100018 | QEHJ001
+2 | 130780521 | QEHJ001
+3 | 690784137 | QEHJ001""",
+        },
+        "A-1 | breast_biopsy | 2017-05-01",
+        traps=("double_facility",),
+        counts={"trap.double_facility": 2},
+    ),
+    Rule(
+        "special_stays",
+        "Abortions (14Z08Z) are left out; stays generated automatically (TYP_GEN_RSA, GHS 9999) are wrong for costs only "
+        "and kept.",
+        "SNDS documentation (Health Data Hub, 2021); SCALPEL",
+        {
+            "T_MCO21B": """STAY | GRG_GHM | TYP_GEN_RSA | GHS_NUM
+1 | 14Z08Z | 0 |
+2 | 09C041 | 1 |
+3 | 09C041 | 0 | 9999
+4 | 09C041 | 0 | 3318""",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 02032021
+2 | A | 01042021 | 02042021
+3 | A | 01052021 | 02052021
+4 | A | 01062021 | 02062021""",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004\n3 | QEFA004\n4 | QEFA004",
+        },
+        "A-1 | breast_conserving_surgery | 2021-04-01\nA-1 | breast_conserving_surgery | 2021-05-01\n"
+        "A-1 | breast_conserving_surgery | 2021-06-01",
+        traps=("special_stay",),
+        counts={"trap.special_stay": 3},
+    ),
+    Rule(
+        "automatic_stays_left_out",
+        "Where practice leaves them out, only the ordinary stay is read.",
+        "Switch `automatic_stays`",
+        {
+            "T_MCO21B": """STAY | GRG_GHM | TYP_GEN_RSA | GHS_NUM
+1 | 14Z08Z | 0 |
+2 | 09C041 | 1 |
+3 | 09C041 | 0 | 9999
+4 | 09C041 | 0 | 3318""",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 02032021
+2 | A | 01042021 | 02042021
+3 | A | 01052021 | 02052021
+4 | A | 01062021 | 02062021""",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004\n3 | QEFA004\n4 | QEFA004",
+        },
+        "A-1 | breast_conserving_surgery | 2021-06-01",
+        traps=("special_stay",),
+        practice={"automatic_stays": "leave_out"},
+        counts={"trap.special_stay": 3},
+    ),
+    Rule(
+        "provider_stays_all_28",
+        "Another list keeps every GHM 28 but 28Z14Z to 28Z16Z: 28Z02Z stays.",
+        "SCALPEL",
+        {
+            "T_MCO21B": "STAY | GRG_GHM | SEJ_TYP\n1 | 09C041 | B\n2 | 28Z07Z | B\n3 | 28Z14Z | B\n4 | 09C041 |\n5 | 28Z02Z | B",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 02032021
+2 | A | 01042021 | 01042021
+3 | A | 01052021 | 01052021
+4 | A | 01062021 | 02062021
+5 | A | 01072021 | 01072021""",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n3 | QEFA019\n4 | QEHJ001\n5 | QEHA002",
+        },
+        "A-1 | chemotherapy_session | 2021-04-01\nA-1 | breast_biopsy | 2021-06-01\nA-1 | breast_biopsy | 2021-07-01",
+        traps=("provider_stay",),
+        practice={"provider_stays": "all_28"},
+        counts={"trap.provider_stay": 4},
+    ),
+    Rule(
+        "provider_stays_leave_out",
+        "Every stay given for another hospital may be left out, sessions too.",
+        "Switch `provider_stays`",
+        {
+            "T_MCO21B": "STAY | GRG_GHM | SEJ_TYP\n1 | 09C041 | B\n2 | 28Z07Z | B\n3 | 28Z14Z | B\n4 | 09C041 |\n5 | 28Z02Z | B",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 02032021
+2 | A | 01042021 | 01042021
+3 | A | 01052021 | 01052021
+4 | A | 01062021 | 02062021
+5 | A | 01072021 | 01072021""",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n3 | QEFA019\n4 | QEHJ001\n5 | QEHA002",
+        },
+        "A-1 | breast_biopsy | 2021-06-01",
+        traps=("provider_stay",),
+        practice={"provider_stays": "leave_out"},
+        counts={"trap.provider_stay": 4},
+    ),
+    Rule(
+        "provider_stays_keep",
+        "Or every one kept, and care counted twice.",
+        "Switch `provider_stays`",
+        {
+            "T_MCO21B": "STAY | GRG_GHM | SEJ_TYP\n1 | 09C041 | B\n2 | 28Z07Z | B\n3 | 28Z14Z | B\n4 | 09C041 |\n5 | 28Z02Z | B",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 02032021
+2 | A | 01042021 | 01042021
+3 | A | 01052021 | 01052021
+4 | A | 01062021 | 02062021
+5 | A | 01072021 | 01072021""",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n3 | QEFA019\n4 | QEHJ001\n5 | QEHA002",
+        },
+        "A-1 | breast_conserving_surgery | 2021-03-01\nA-1 | chemotherapy_session | 2021-04-01\nA-1 | mastectomy | 2021-05-01\nA-1 | breast_biopsy | 2021-06-01\nA-1 | breast_biopsy | 2021-07-01",
+        traps=("provider_stay",),
+        practice={"provider_stays": "keep"},
+        counts={"trap.provider_stay": 4},
+    ),
+    Rule(
+        "sessions_are_kept",
+        "Sessions (GHM 28) are care: a recipe that removes them removes every chemotherapy of the hospital.",
+        "Comparison of published tools: one drops every GHM 28",
+        {
+            "T_MCO21B": "STAY | GRG_GHM | DGN_PAL | DGN_REL\n1 | 28Z07Z | Z511 | C509\n2 | 28Z18Z | Z5101 | C509\n3 | 09M041 | E11 |",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 01032021
+2 | A | 01042021 | 01042021
+3 | A | 01052021 | 03052021""",
+        },
+        "A-1 | chemotherapy_session | 2021-03-01\nA-1 | radiotherapy_session | 2021-04-01",
+        traps=("sessions_kept", "session_coding"),
+        counts={"trap.sessions_kept": 2, "trap.session_coding": 2},
+    ),
+    Rule(
+        "metastasis_first",
+        "A stay whose principal diagnosis is a metastasis (C77 to C79) is a stay for the primary tumour coded beside it; "
+        "an associated tumour under another principal diagnosis is not what the stay was for.",
+        "INCa cancer algorithm",
+        {
+            "IR_IMB_R": "BEN_NIR_PSA | MED_MTF_COD\nA | E11",
+            "T_MCO21B": "STAY | DGN_PAL | GRG_GHM\n1 | C795 | 08M251\n2 | J189 | 04M051\n3 | C795 | 08M251\n4 | C509 | 09C041",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 04032021
+2 | A | 01042021 | 04042021
+3 | A | 01052021 | 04052021
+4 | A | 01022021 | 04022021""",
+            "T_MCO21D": "STAY | ASS_DGN\n1 | C50.9\n2 | C509\n3 | C349",
+            "T_MCO21A": "STAY | CDC_ACT\n4 | QEFA019",
+        },
+        "A-1 | hospital_stay | 2021-03-01\nA-1 | mastectomy | 2021-02-01",
+        traps=("metastasis_first",),
+        counts={"trap.metastasis_first": 1},
+    ),
+    Rule(
+        "metastases_ignored",
+        "Where practice ignores metastases, only the principal or related diagnosis says what a stay was for.",
+        "Switch `metastases`",
+        {
+            "IR_IMB_R": "BEN_NIR_PSA | MED_MTF_COD\nA | E11",
+            "T_MCO21B": "STAY | DGN_PAL | GRG_GHM\n1 | C795 | 08M251\n2 | J189 | 04M051\n3 | C795 | 08M251\n4 | C509 | 09C041",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 04032021
+2 | A | 01042021 | 04042021
+3 | A | 01052021 | 04052021
+4 | A | 01022021 | 04022021""",
+            "T_MCO21D": "STAY | ASS_DGN\n1 | C50.9\n2 | C509\n3 | C349",
+            "T_MCO21A": "STAY | CDC_ACT\n4 | QEFA019",
+        },
+        "A-1 | mastectomy | 2021-02-01",
+        traps=("metastasis_first",),
+        practice={"metastases": "ignored"},
+        counts={"trap.metastasis_first": 1},
+    ),
+    Rule(
+        "public_drugs",
+        "Drugs outside the GHS are told by the stay in public hospitals, on the day of entry + delay; a line that was not "
+        "given (0 or less) is none; a UCD on 13 characters, with 34008 or the older 7 says the same.",
+        "SNDS documentation (médicaments de la liste en sus)",
+        {
+            "T_MCO21B": "STAY\n1",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 10032021",
+            "T_MCO21MED": """STAY | UCD_UCD_COD | UCD_COD | DELAI | ADM_NBR
+1 | 0000009261110 |         | 1 | 0,5
+1 | 3400892611107 |         | 2 | 1
+1 |               | 9261110 | 3 | 2
+1 | 0000009261110 |         | 4 | 0
+1 | 0000009261110 |         | 5 | -1""",
+            "T_MCO21MEDATU": "STAY | UCD_UCD_COD | DAT_DELAI\n1 | 9261110 | 6",
+        },
+        """A-1 | targeted_therapy | 2021-03-02 | T_MCOaaMED | 1
+A-1 | targeted_therapy | 2021-03-03 | T_MCOaaMED | 1
+A-1 | targeted_therapy | 2021-03-04 | T_MCOaaMED | 2
+A-1 | targeted_therapy | 2021-03-07 | T_MCOaaMEDATU | 1""",
+        ("patient_id", "activity", "start", "source", "quantity"),
+        traps=("drugs_told_twice", "ucd_forms"),
+        counts={"trap.drugs_told_twice": 2},
+    ),
+    Rule(
+        "shared_drug_lines",
+        "A line that several stays repeat (NBR_SEJ) is divided among them: 6 units for 3 sessions are 2 a session.",
+        "SNDS documentation (médicaments de la liste en sus); rounding up to whole units is this package's",
+        {
+            "T_MCO21B": "STAY | GRG_GHM | DGN_PAL | DGN_REL\n1 | 28Z07Z | Z511 | C509\n2 | 28Z07Z | Z511 | C509\n3 | 28Z07Z | Z511 | C509",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 01032021
+2 | A | 22032021 | 22032021
+3 | A | 12042021 | 12042021""",
+            "T_MCO21MED": """STAY | UCD_UCD_COD | ADM_NBR | NBR_SEJ
+1 | 0000009261110 | 6 | 3
+2 | 0000009261110 | 6 | 3
+3 | 0000009261110 | 6 | 3""",
+        },
+        """A-1 | chemotherapy_session | 2021-03-01 | 1
+A-1 | chemotherapy_session | 2021-03-22 | 1
+A-1 | chemotherapy_session | 2021-04-12 | 1
+A-1 | targeted_therapy | 2021-03-01 | 2
+A-1 | targeted_therapy | 2021-03-22 | 2
+A-1 | targeted_therapy | 2021-04-12 | 2""",
+        ("patient_id", "activity", "start", "quantity"),
+        traps=("drugs_told_twice",),
+    ),
+    Rule(
+        "drugs_of_undated_stays",
+        "The drug of a stay without dates is dated by the month when it was given.",
+        "Public SNDS schema of 2020 (DAT_ADM_ANN, ADM_MOIS)",
+        {
+            "T_MCO21B": "STAY | SOR_MOI\n1 | 6",
+            "T_MCO21C": "STAY | NIR_ANO_17\n1 | A",
+            "T_MCO21MED": "STAY | UCD_UCD_COD | DELAI | DAT_ADM_ANN | ADM_MOIS\n1 | 0000009261110 | 12 | 2021 | 5",
+        },
+        "A-1 | targeted_therapy | 2021-05-01 | month",
+        ("patient_id", "activity", "start", "date_precision"),
+        traps=("drugs_told_twice", "month_only"),
+        counts={"trap.month_only": 1},
+    ),
+    Rule(
+        "private_drugs",
+        "Private hospitals tell a drug in T_MCOaaFH and in ER_UCD_F: the claim comes first, the stay's line is not read.",
+        "SNDS documentation (médicaments de la liste en sus)",
+        {
+            "T_MCO21B": "STAY\n1",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 10032021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEHJ001",
+            "T_MCO21FH": "STAY | UCD_UCD_COD | COD_UCD | DEL_DAT_ENT | QUA_COD\n1 | | 9261110 | 4 | 2",
+        },
+        "A-1 | breast_biopsy | 2021-03-01",
+        traps=("drugs_told_twice",),
+        practice={"private_drugs": "dcir"},
+        counts={"trap.drugs_told_twice": 1},
+    ),
+    Rule(
+        "private_drugs_of_stays",
+        "Or the stay comes first, and its line is the event.",
+        "Switch `private_drugs`",
+        {
+            "T_MCO21B": "STAY\n1",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 10032021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEHJ001",
+            "T_MCO21FH": "STAY | UCD_UCD_COD | COD_UCD | DEL_DAT_ENT | QUA_COD\n1 | | 9261110 | 4 | 2",
+        },
+        "A-1 | breast_biopsy | 2021-03-01\nA-1 | targeted_therapy | 2021-03-05",
+        traps=("drugs_told_twice",),
+        practice={"private_drugs": "pmsi"},
+        counts={"trap.drugs_told_twice": 1},
+    ),
+    Rule(
+        "retrocession",
+        "Drugs that a hospital hands out are told by ER_UCD_F and T_MCOaaFHSTC: the claim comes first.",
+        "SNDS documentation (médicaments de la liste en sus)",
+        {
+            "T_MCO21CSTC": "VISIT | NIR_ANO_17 | EXE_SOI_DTD\n1 | A | 2021-03-01",
+            "T_MCO21FMSTC": "VISIT | CCAM_COD\n1 | QEHJ001",
+            "T_MCO21FHSTC": "VISIT | UCD_UCD_COD\n1 | 0000009261110",
+        },
+        "A-1 | breast_biopsy | 2021-03-01",
+        traps=("drugs_told_twice",),
+        practice={"retrocession": "dcir"},
+        counts={"trap.drugs_told_twice": 1},
+    ),
+    Rule(
+        "retrocession_of_visits",
+        "Or the visit comes first.",
+        "Switch `retrocession`",
+        {
+            "T_MCO21CSTC": "VISIT | NIR_ANO_17 | EXE_SOI_DTD\n1 | A | 2021-03-01",
+            "T_MCO21FMSTC": "VISIT | CCAM_COD\n1 | QEHJ001",
+            "T_MCO21FHSTC": "VISIT | UCD_UCD_COD\n1 | 0000009261110",
+        },
+        "A-1 | breast_biopsy | 2021-03-01\nA-1 | targeted_therapy | 2021-03-01",
+        traps=("drugs_told_twice",),
+        practice={"retrocession": "pmsi"},
+        counts={"trap.drugs_told_twice": 1},
+    ),
+    Rule(
+        "external_care",
+        "External care is a visit on its date and delay: acts (CCAM), consultations (NGAP, by the specialty that performs "
+        "them), biology (NABM, its zeros off); a visit without a date has the month of its bill.",
+        "Public SNDS schema of 2020 (T_MCOaaCSTC and its tables)",
+        {
+            "T_MCO21CSTC": "VISIT | NIR_ANO_17 | ENT_DAT\n1 | A | 01032021\n2 | A |",
+            "T_MCO21FASTC": "VISIT | SOR_ANN | SOR_MOI\n1 | 2021 | 3\n2 | 2021 | 6",
+            "T_MCO21FMSTC": "VISIT | CCAM_COD | DEL_DAT_ENT | ACV_ACT\n1 | QEHJ001 | 2 | 1\n1 | QEFA019 | 2 | 4\n2 | QEQK001 | 0 | 1",
+            "T_MCO21FCSTC": "VISIT | ACT_COD | EXE_SPE\n1 | CS | 73\n1 | CS | 16",
+            "T_MCO21FLSTC": "VISIT | NABM_COD\n1 | 00007321",
+        },
+        """A-1 | breast_biopsy | 2021-03-03 | T_MCOaaFMSTC | day
+A-1 | mammography | 2021-06-01 | T_MCOaaFMSTC | month
+A-1 | oncology_consultation | 2021-03-01 | T_MCOaaFCSTC | day
+A-1 | tumour_marker | 2021-03-01 | T_MCOaaFLSTC | day""",
+        ("patient_id", "activity", "start", "source", "date_precision"),
+    ),
+    Rule(
+        "private_acts",
+        "Acts that private hospitals bill (T_MCOaaFM) and the stay's (T_MCOaaA) are one act; without a delay (before "
+        "2013) the bill's is not read.",
+        "Public SNDS schema of 2020",
+        {
+            "T_MCO21B": "STAY\n1",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 04032021",
+            "T_MCO21A": "STAY | CDC_ACT | ENT_DAT_DEL\n1 | QEFA004 | 1",
+            "T_MCO21FM": "STAY | CCAM_COD | DEL_DAT_ENT\n1 | QEFA004 | 1\n1 | QEFA008-01 | 1\n1 | QEFA019 |",
+        },
+        "A-1 | breast_conserving_surgery | 2021-03-02",
+    ),
+    Rule(
+        "rehabilitation_weeks",
+        "Rehabilitation is told by weeks: an act is dated by the Monday of its week, a stay for the disease by that of its "
+        "first week; weeks grouped in error (90) are left out.",
+        "SNDS documentation (fiche SSR): RHS_ANT_SEJ_ENT counts the days from entry to the Monday of the week",
+        {
+            "T_MCO21B": "STAY\n1",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01022021 | 02022021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA019",
+            "T_SSR21B": """REHAB | RHS_NUM | MOR_PRP | RHS_ANT_SEJ_ENT | GRG_GME
+1 | 1 | C509 | 0  | 0803A0
+1 | 2 | C509 | 4  | 0803A0
+1 | 3 | C509 | 11 | 0803A0
+2 | 1 | I10  | 0  | 0803A0
+2 | 2 | C509 | 4  | 9003A0
+3 | 1 | I10  | 0  | 0803A0
+3 | 2 | I10  | 5  | 0803A0""",
+            "T_SSR21C": """REHAB | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 04032021 | 20032021
+2 | A | 06052021 | 20052021
+3 | A | 02062021 | 20062021""",
+            "T_SSR21CCAM": "REHAB | RHS_NUM | CCAM_ACT\n3 | 2 | ZCQJ004\n3 | 1 | QEQM001",
+        },
+        """A-1 | breast_ultrasound | 2021-05-31 | week
+A-1 | hospital_stay | 2021-03-01 | week
+A-1 | mastectomy | 2021-02-01 | day""",
+        ("patient_id", "activity", "start", "date_precision"),
+        counts={"trap.grouping_error": 1},
+    ),
+    Rule(
+        "home_care_sequences",
+        "Home care is told by sub-sequences: one event a sequence, on its first day, for its main mode of care (04 "
+        "palliative); an act is dated from its sub-sequence. Ambulatory psychiatry (R3A) has no person and is not read.",
+        "Public SNDS schema of 2020; SNDS documentation (fiche HAD)",
+        {
+            "T_MCO21B": "STAY\n1",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01022021 | 02022021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA019",
+            "T_HAD21B": """HOME | SEQ_NUM | SSEQ_NUM | PEC_PAL | DGN_PAL | SEQ_SEJ_NBJ | SSEQ_SEQ_NBJ
+1 | 1 | 1 | 09 | C509 | 0  | 0
+1 | 2 | 1 | 04 | C509 | 10 | 0
+1 | 2 | 2 | 04 | C509 | 10 | 7
+2 | 1 | 1 | 09 | C509 | 0  | 0""",
+            "T_HAD21C": """HOME | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 25032021
+2 | A | 01062021 | 05062021""",
+            "T_HAD21A": "HOME | SEQ_NUM | SSEQ_NUM | CCAM_COD | DEL_DEB_SSEQ\n1 | 2 | 2 | QEQM001 | 1",
+            "T_RIP21R3A": "DGN_PAL\nC509\nF329",
+        },
+        """A-1 | breast_ultrasound | 2021-03-19
+A-1 | hospital_stay | 2021-06-01
+A-1 | mastectomy | 2021-02-01
+A-1 | palliative_care | 2021-03-11""",
+        traps=("unchained_psychiatry",),
+        counts={"trap.unchained_psychiatry": 3},
+    ),
+    Rule(
+        "psychiatric_stays",
+        "A psychiatric stay that tells the disease in any position is a hospital stay, and opens the cohort.",
+        "Public SNDS schema of 2020 (T_RIPaaRSA, T_RIPaaRSAD)",
+        {
+            "IR_IMB_R": "BEN_NIR_PSA | MED_MTF_COD\nA | E11",
+            "T_MCO21B": "STAY\n1",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01022021 | 02022021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA019",
+            "T_RIP21RSA": "PSY | SEQ_SEQ_NUM\n1 | 1\n1 | 2\n2 | 1",
+            "T_RIP21RSAD": "PSY | ASS_DGN\n1 | C50.9",
+            "T_RIP21C": "PSY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 25032021\n2 | A | 01052021 | 05052021",
+        },
+        "A-1 | hospital_stay | 2021-03-01\nA-1 | mastectomy | 2021-02-01",
+        traps=("unchained_psychiatry",),
+        counts={"trap.unchained_psychiatry": 0},
     ),
     Rule(
         "cumulative_file",

@@ -17,8 +17,11 @@ KEY = {
     "FLX_TRT_DTD": "2021-05-20", "ORG_CLE_NUM": "01C", "PRS_ORD_NUM": "1", "REM_TYP_AFF": "1",
 }  # fmt: skip
 
-SHORT = {"LINE": "DCT_ORD_NUM", "STAY": "RSA_NUM"}
-"""``LINE`` joins the tables of DCIR (it stands for the nine keys), ``STAY`` those of the PMSI."""
+SHORT = {
+    "LINE": "DCT_ORD_NUM", "STAY": "RSA_NUM", "VISIT": "SEQ_NUM", "REHAB": "RHA_NUM", "HOME": "RHAD_NUM", "PSY": "RIP_NUM",
+}  # fmt: skip
+"""``LINE`` joins the tables of DCIR (it stands for the nine keys), the others those of the PMSI, by field: ``STAY`` (MCO),
+``VISIT`` (external care), ``REHAB`` (SSR), ``HOME`` (HAD), ``PSY`` (RIM-P)."""
 
 BYSTANDER = {
     "ER_PRS_F": {"BEN_NIR_PSA": "nobody", "DCT_ORD_NUM": "9999", "EXE_SOI_DTD": "2021-01-01"},
