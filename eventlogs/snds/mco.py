@@ -48,7 +48,7 @@ METASTASES = ("C77", "C78", "C79")
 def touched() -> dict[str, nw.Expr]:
     """Return, by trap, whether a stay of T_MCOaaB falls into it, whatever the switches."""
     ghm = nw.col("GRG_GHM")
-    automatic = (nw.col("TYP_GEN_RSA") != 0).fill_null(False) | (
+    automatic = (nw.col("TYP_GEN_RSA") != "0").fill_null(False) | (
         nw.col("GHS_NUM") == AUTOMATIC_GHS
     ).fill_null(False)
     return {

@@ -38,7 +38,7 @@ def sequences(t: Tables, practice: Practice, year: str) -> nw.LazyFrame[Any]:
 
 
 def _made_up() -> nw.Expr:
-    return (nw.col("TYP_GEN_RSA") != 0).fill_null(False)
+    return (nw.col("TYP_GEN_RSA") != "0").fill_null(False)
 
 
 def sequence_rows(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[Any]:

@@ -33,7 +33,7 @@ SSR = Field("T_SSRaaC", stay="RHA_NUM")
 
 WEEK = [*STAY, "RHS_NUM"]
 
-REAL_WEEKS = (0, 4)
+REAL_WEEKS = ("0", "4")
 """TYP_GEN_RHA of weeks that took place (CNAM course on the PMSI); the others are made for billing."""
 
 
