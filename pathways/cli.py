@@ -95,7 +95,7 @@ def _synth(commands: Commands) -> None:
     parser.add_argument("--patients", type=_positive, default=2000, help="how many patients (default: 2000)")
     parser.add_argument("--seed", type=int, default=7, help="same seed, same data (default: 7)")
     parser.add_argument("--format", choices=("parquet", "csv"), help="of the extract (default: parquet)")
-    parser.add_argument("--quirks", choices=("all", "none"), help="traps of the SNDS planted (default: all)")
+    parser.add_argument("--quirks", metavar="all|none|ID,ID", help="traps of the SNDS planted (default: all)")
     parser.add_argument("--network", action="store_true", help="a cancer network's own event log instead")
     parser.set_defaults(run=_run_synth)
 
@@ -103,7 +103,7 @@ def _synth(commands: Commands) -> None:
 def _run_synth(args: argparse.Namespace) -> None:
     from eventlogs.synthetic import synthesise, synthesise_network
 
-    asked = {"cancer": args.cancer, "file_format": args.format, "quirks": args.quirks}
+    asked = {"cancer": args.cancer, "file_format": args.format, "quirks": _quirks(args.quirks)}
     options = {name: value for name, value in asked.items() if value is not None}
     if args.network and options:
         raise InputError("--cancer, --format and --quirks are of an extract; leave them out with --network")
@@ -115,6 +115,11 @@ def _run_synth(args: argparse.Namespace) -> None:
         make = synthesise_network if args.network else synthesise
         make(args.out, patients=args.patients, seed=args.seed, progress=tell, **options)
     console.print(f"Synthetic data of {args.patients} patients: {args.out}")
+
+
+def _quirks(text: str | None) -> str | list[str] | None:
+    """Return all, none, or the traps of a list."""
+    return text if text in (None, "all", "none") else [trap.strip() for trap in text.split(",")]
 
 
 def _extract_sql(commands: Commands) -> None:

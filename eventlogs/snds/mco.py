@@ -10,7 +10,6 @@ from eventlogs.activities import ActivityRules
 from eventlogs.snds.chaining import (
     STAY,
     Field,
-    beside,
     by_prefix,
     chained,
     chaining_counts,
@@ -24,7 +23,7 @@ from eventlogs.snds.chaining import (
     total,
 )
 from eventlogs.snds.practice import Practice
-from eventlogs.snds.rows import Source, Tables, coded, misread, together
+from eventlogs.snds.rows import Source, Tables, beside, coded, count_where, misread, together, wrong_key
 
 MCO = Field("T_MCOaaC")
 
@@ -183,6 +182,7 @@ def counted(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[Any
                 *(touching.sum().alias(f"trap.{trap}") for trap, touching in traps.items()),
             ),
             total(spread, "trap.metastasis_first"),
+            t("T_MCOaaB").select(count_where(wrong_key("ETA_NUM"), "facilities_wrong_key")),
             misread(t, "T_MCOaaA", "CDC_ACT"),
             chaining_counts(t, MCO, rules.practice, year),
         ]

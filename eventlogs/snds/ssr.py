@@ -15,7 +15,6 @@ from eventlogs.activities import ActivityRules
 from eventlogs.snds.chaining import (
     STAY,
     Field,
-    beside,
     chained,
     chaining_counts,
     deaths,
@@ -27,7 +26,7 @@ from eventlogs.snds.chaining import (
 )
 from eventlogs.snds.mco import first_activity
 from eventlogs.snds.practice import Practice
-from eventlogs.snds.rows import Source, Tables, coded, together
+from eventlogs.snds.rows import Source, Tables, beside, coded, together
 
 SSR = Field("T_SSRaaC", stay="RHA_NUM")
 

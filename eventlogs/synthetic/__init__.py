@@ -11,7 +11,7 @@ chemotherapy and radiotherapy are in one centre.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -25,10 +25,11 @@ from .extract import Chunk, build_chunk, land_stream
 from .network import NetworkLog, network_log
 from .parameters import Calendar
 from .people import Land, draw_land, hotspot_candidates, population
+from .quirks import TRAPS
 from .scene import Cancer
 from .write import FileFormat, GrowingFiles, TableFolder, replacing
 
-__all__ = ["CANCERS", "synthesise", "synthesise_network"]
+__all__ = ["CANCERS", "TRAPS", "synthesise", "synthesise_network"]
 
 Progress = Callable[[int, int], None]
 EXTRACT_TOML = """synthetic = true
@@ -53,7 +54,7 @@ def synthesise(
     seed: int = 7,
     cancer: str = "breast",
     file_format: FileFormat = "parquet",
-    quirks: Literal["all", "none"] = "all",
+    quirks: Literal["all", "none"] | Sequence[str] = "all",
     hotspots: int = 8,
     chunk_patients: int = 25_000,
     progress: Progress | None = None,
@@ -74,8 +75,8 @@ def synthesise(
         One of `CANCERS`.
     file_format : {"parquet", "csv"}
         Parquet is typed; CSV has ``;``, UTF-8, and dates written dd/mm/YYYY.
-    quirks : {"all", "none"}
-        Plant the traps of real extracts, or write clean tables.
+    quirks : {"all", "none"} or sequence of str
+        Traps of real extracts to plant: all, none, or the named ones (`TRAPS`).
     hotspots : int
         Départements where every breakdown is more frequent.
     chunk_patients : int
@@ -92,16 +93,18 @@ def synthesise(
     _check(patients, seed, chunk_patients)
     _check_choice("cancer", cancer, tuple(CANCERS))
     _check_choice("file_format", file_format, get_args(FileFormat))
-    _check_choice("quirks", quirks, ("all", "none"))
+    planted = _planted(quirks)
     land = _land(seed, hotspots)
-    chunks = _chunks(patients, chunk_patients, seed, planted=quirks == "all")
+    chunks = _chunks(patients, chunk_patients, seed, planted)
     with replacing(out) as folder, GrowingFiles(folder / "truth") as truth:
         tables = TableFolder(folder, file_format, many_chunks=len(chunks) > 1)
+        trap_counts = []
         for chunk in chunks:
-            _write_chunk(chunk, land, CANCERS[cancer], tables, truth)
+            trap_counts.append(_write_chunk(chunk, land, CANCERS[cancer], tables, truth))
             if progress is not None:
                 progress(chunk.start + chunk.patients, patients)
         truth.write("hotspots", land.territories.select("territory", "hotspot"))
+        truth.write("traps", _traps(trap_counts, planted))
         _deprivation(land).write_csv(folder / "deprivation.csv", separator=";")
         (folder / "extract.toml").write_text(EXTRACT_TOML.format(seed=seed), encoding="utf-8")
 
@@ -156,15 +159,35 @@ def _write_network(log: NetworkLog, folder: Path, truth: GrowingFiles) -> None:
 
 def _write_chunk(
     chunk: Chunk, land: Land, cancer: Cancer[Any], tables: TableFolder, truth: GrowingFiles
-) -> None:
+) -> pl.DataFrame:
+    """Write the tables and the truth of a chunk; return what each trap touched in it."""
     snds, planted = build_chunk(chunk, land, Calendar(), cancer)
     for name, table in snds.items():
         tables.write(name, table, chunk.number)
+    traps = planted.pop("traps")
     for name, table in planted.items():
         truth.write(name, table)
+    return traps
 
 
-def _chunks(patients: int, size: int, seed: int, *, planted: bool) -> list[Chunk]:
+def _traps(counts: Sequence[pl.DataFrame], planted: frozenset[str]) -> pl.DataFrame:
+    """`trap`, `switched` (asked for) and `planted` (rows, stays or patients; null where they can't be counted)."""
+    total = pl.concat(counts).group_by("trap", maintain_order=True).agg(
+        planted=pl.when(pl.col("planted").is_not_null().any()).then(pl.col("planted").sum())
+    )  # fmt: skip
+    return total.select("trap", pl.col("trap").is_in(list(planted)).alias("switched"), "planted")
+
+
+def _planted(quirks: str | Sequence[str]) -> frozenset[str]:
+    if isinstance(quirks, str):
+        _check_choice("quirks", quirks, ("all", "none"))
+        return frozenset(TRAPS if quirks == "all" else ())
+    for trap in quirks:
+        _check_choice("trap", trap, TRAPS)
+    return frozenset(quirks)
+
+
+def _chunks(patients: int, size: int, seed: int, planted: frozenset[str]) -> list[Chunk]:
     return [
         Chunk(number, start, min(size, patients - start), seed, planted)
         for number, start in enumerate(range(0, patients, size))

@@ -9,18 +9,23 @@ import numpy as np
 import polars as pl
 
 from . import parameters as p
-from . import truth
+from . import quirks, truth
 from .bystanders import KIND_SHARES, KINDS, bystander_events
 from .claims import Claims, claims_of
 from .course import Course
 from .events import true_events
-from .illness import long_term_illness
+from .illness import ald_days, long_term_illness
 from .people import Ints, Land, draw_people
-from .quirks import CLAIM_QUIRKS, PEOPLE_QUIRKS, unrecorded_death
+from .quirks.people import EARLY_DAYS, death_sources, early_index, fictitious_people
 from .scene import Cancer, Scene
 from .tables import snds_tables
+from .tally import planted_traps
 
 STREAMS = ("people", "course", "events", "bystanders", "claims", "quirks", "illness")
+TRAP_STREAMS_FROM = 100
+CERTIFICATES_LATE_DAYS = 730
+"""Causes of death arrive about two years later (SNDS documentation)."""
+FICTITIOUS_STAYS_FROM = 2**54
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,18 @@ class Chunk:
     start: int
     patients: int
     seed: int
-    quirks: bool
+    quirks: frozenset[str]
 
     def stream(self, name: str) -> np.random.Generator:
         """The random generator of one step of this chunk."""
         return np.random.default_rng(
             np.random.SeedSequence(self.seed, spawn_key=(self.number, STREAMS.index(name)))
         )
+
+    def trap_stream(self, trap: str) -> np.random.Generator:
+        """The random generator of a trap in this chunk."""
+        key = (self.number, TRAP_STREAMS_FROM + quirks.TRAPS.index(trap))
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,8 @@ def draw_patients(chunk: Chunk, land: Land, calendar: p.Calendar, cancer: Cancer
         chunk.stream("people"), land, calendar, chunk.patients, population=cancer.population,
         first_number=2 * chunk.start, seed=chunk.seed, kind="patient",
     )  # fmt: skip
+    if "double_facility" in chunk.quirks:
+        people = early_index(people, chunk.trap_stream("double_facility"))
     course = cancer.draw(chunk.stream("course"), people, land, calendar)
     scene = Scene(chunk.stream("events"), people, cancer, course)
     known = people.with_columns(site=course.site)
@@ -72,6 +84,8 @@ def _with_last_days(people: pl.DataFrame, death: Ints, calendar: p.Calendar) -> 
         death_day=pl.Series(death),
         last_day=pl.Series(death),
         recorded_death=pl.Series(death).set(pl.Series(death > calendar.end), None),
+        certified_death=pl.Series(death).set(pl.Series(death > calendar.end - CERTIFICATES_LATE_DAYS), None),
+        number_kind=pl.lit("00"),
         old_psa=pl.lit(None, dtype=pl.String),
         change_day=pl.lit(None, dtype=pl.Int64),
         old_archived=pl.lit(False),
@@ -100,32 +114,62 @@ def _draw_bystanders(chunk: Chunk, land: Land, calendar: p.Calendar, cancer: Can
     )
 
 
+def observed_calendar(planted: frozenset[str]) -> p.Calendar:
+    """The calendar of the tables, which begins earlier where some patients fell ill earlier."""
+    calendar = p.Calendar()
+    early = EARLY_DAYS if "double_facility" in planted else 0
+    return replace(calendar, first_index=calendar.first_index - early)
+
+
 def build_chunk(
     chunk: Chunk, land: Land, calendar: p.Calendar, cancer: Cancer[Any]
 ) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
     """SNDS tables and truth tables of a chunk, by name."""
     drawn = draw_patients(chunk, land, calendar, cancer)
     bystanders = _draw_bystanders(chunk, land, calendar, cancer)
-    people = pl.concat([drawn.people, bystanders])
-    quirk_stream = chunk.stream("quirks")
-    for people_quirk in PEOPLE_QUIRKS if chunk.quirks else ():
-        people = people_quirk(people, quirk_stream, chunk.seed)
-    people = people.with_row_index("person").with_columns(pl.col("person").cast(pl.Int64))
     others = bystander_events(chunk.stream("bystanders"), bystanders, chunk.patients, calendar.end, cancer)
-    events = (
-        pl.concat([drawn.events, others], how="diagonal")
-        .with_row_index("event")
-        .with_columns(pl.col("event").cast(pl.Int64))
+    invented, copied = _fictitious(chunk, drawn, bystanders.height)
+    people = pl.concat([drawn.people, bystanders, invented])
+    people = quirks.in_people(people, chunk.quirks, chunk.trap_stream, chunk.seed)
+    people = people.with_row_index("person").with_columns(pl.col("person").cast(pl.Int64))
+    happened = pl.concat([drawn.events, others, copied], how="diagonal")
+    events = _numbered(quirks.in_care(happened, chunk.quirks, chunk.trap_stream))
+    claims = _claims(chunk, events, people, calendar)
+    if "death_sources" in chunk.quirks:
+        people = death_sources(people, claims, chunk.trap_stream("death_sources"))
+    illness = chunk.stream("illness")
+    people = people.with_columns(ald_day=ald_days(illness, people, chunk.quirks))
+    seen = observed_calendar(chunk.quirks)
+    plain = snds_tables(claims, people, land.territories, seen, chunk.number)
+    plain["IR_IMB_R"] = long_term_illness(illness, people, chunk.quirks)
+    tables = quirks.in_tables(plain, chunk.quirks, chunk.trap_stream)
+    planted = {"traps": planted_traps(tables, people)}
+    return tables, planted | _truth(replace(drawn, people=people), events, claims, seen, cancer)
+
+
+def _numbered(events: pl.DataFrame) -> pl.DataFrame:
+    return events.with_row_index("event").with_columns(pl.col("event").cast(pl.Int64))
+
+
+def _fictitious(chunk: Chunk, drawn: Drawn, bystanders: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Persons under fictitious numbers, and their events: those of the patients whom they copy."""
+    if "fictitious_number" not in chunk.quirks:
+        return drawn.people.clear(), drawn.events.clear()
+    people, source = fictitious_people(drawn.people, chunk.trap_stream("fictitious_number"), chunk.seed)
+    first = drawn.people.height + bystanders
+    persons = source.with_columns(as_person=first + pl.int_range(source.height, dtype=pl.Int64))
+    events = drawn.events.join(
+        persons, left_on="person", right_on="source", how="inner", maintain_order="left"
     )
-    lags = np.array(p.FLUX_LAG_SHARES if chunk.quirks else p.CLEAN_LAG_SHARES)
+    return people, events.with_columns(person="as_person", stay=pl.col("stay") + FICTITIOUS_STAYS_FROM).drop(
+        "as_person"
+    )
+
+
+def _claims(chunk: Chunk, events: pl.DataFrame, people: pl.DataFrame, calendar: p.Calendar) -> Claims:
+    lags = np.array(p.FLUX_LAG_SHARES if "flux_month" in chunk.quirks else p.CLEAN_LAG_SHARES)
     claims = claims_of(events, people, chunk.stream("claims"), calendar, lags / lags.sum())
-    for claim_quirk in CLAIM_QUIRKS if chunk.quirks else ():
-        claims = claim_quirk(claims, quirk_stream)
-    if chunk.quirks:
-        people = unrecorded_death(people, claims, quirk_stream)
-    tables = snds_tables(claims, people, land.territories, calendar, chunk.number)
-    tables["IR_IMB_R"] = long_term_illness(chunk.stream("illness"), people, untidy=chunk.quirks)
-    return tables, _truth(replace(drawn, people=people), events, claims, calendar, cancer)
+    return quirks.in_claims(claims, chunk.quirks, chunk.trap_stream)
 
 
 def _truth(

@@ -10,31 +10,39 @@ from .tables import as_date
 DIABETES_SHARE = 0.08  # ours
 
 
-def long_term_illness(rng: np.random.Generator, people: pl.DataFrame, *, untidy: bool) -> pl.DataFrame:
-    """ALD rows; `untidy` adds older versions of a row and open ends written 2099-12-31 or 1600-01-01.
+def ald_days(rng: np.random.Generator, people: pl.DataFrame, planted: frozenset[str]) -> pl.Series:
+    """Day on which the ALD for the cancer begins; null for who has none.
 
-    The start differs from the diagnosis by more than a week for nearly three in four (73 % of breast cancers in one
-    linkage study, BEH 2016;26-27).
+    With ``ald_is_no_diagnosis`` it differs from the diagnosis by more than a week for nearly three in four (73 % of
+    breast cancers in one linkage study, BEH 2016;26-27).
     """
-    cancer = _cancer_rows(rng, people)
+    size = people.height
+    near = rng.random(size) < 0.27
+    weeks = rng.integers(8, 57, size) * np.where(rng.random(size) < 0.85, 1, -1)
+    shift = np.where(near, rng.integers(-3, 8, size), weeks) * ("ald_is_no_diagnosis" in planted)
+    ill = pl.col("ald") & ~pl.col("kind").is_in(["benign", "twin"])
+    start = pl.min_horizontal(pl.col("index_day") + pl.Series(shift), "death_day")
+    return people.select(pl.when(ill).then(start)).to_series()
+
+
+def long_term_illness(
+    rng: np.random.Generator, people: pl.DataFrame, planted: frozenset[str]
+) -> pl.DataFrame:
+    """ALD rows, with the traps that were asked for.
+
+    ``ald_versions``: a later version of some rows. ``null_date``: open ends written 2099-12-31 or 1600-01-01.
+    """
+    cancer = _opened(
+        people.filter(pl.col("ald_day").is_not_null()).with_columns(start="ald_day", number=pl.lit(30))
+    )
     diabetes = _opened(
         people.filter(pl.Series(rng.random(people.height) < DIABETES_SHARE)).with_columns(
             start=pl.col("index_day") - 900, site=pl.lit("E119"), number=pl.lit(8)
         )
     )
     rows = pl.concat([cancer, diabetes])
-    table = _table(rows, _open_end(rng, rows.height) if untidy else _no_end(rows.height))
-    return _with_versions(rng, table) if untidy else table
-
-
-def _cancer_rows(rng: np.random.Generator, people: pl.DataFrame) -> pl.DataFrame:
-    ill = people.filter(pl.col("ald") & pl.col("kind").is_in(["patient", "other_cancer"]))
-    size = ill.height
-    near = rng.random(size) < 0.27
-    weeks = rng.integers(8, 57, size) * np.where(rng.random(size) < 0.85, 1, -1)
-    shift = np.where(near, rng.integers(-3, 8, size), weeks)
-    start = pl.min_horizontal(pl.col("index_day") + pl.Series(shift), "death_day")
-    return _opened(ill.with_columns(start=start, number=pl.lit(30)))
+    table = _table(rows, _open_end(rng, rows.height) if "null_date" in planted else _no_end(rows.height))
+    return _with_versions(rng, table) if "ald_versions" in planted else table
 
 
 def _opened(rows: pl.DataFrame) -> pl.DataFrame:

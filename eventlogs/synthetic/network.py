@@ -37,7 +37,7 @@ def network_log(patients: int, seed: int, as_of: date) -> NetworkLog:
     end = p.day_number(as_of)
     calendar = p.Calendar(end - round(YEARS_OF_INDEX * 365.25), end - 1, end, end)
     land = draw_land(land_stream(seed), 1, TERRITORIES)
-    chunk = Chunk(0, 0, patients, seed, quirks=False)
+    chunk = Chunk(0, 0, patients, seed, quirks=frozenset())
     drawn = _locally_named(draw_patients(chunk, land, calendar, BREAST))
     happened = _with_knowledge(chunk.stream("claims"), _events(drawn, end))
     known = happened.filter(pl.col("known_day") <= end)

@@ -51,11 +51,13 @@ class Cancer(Generic[C]):
     diagnosis : tuple of str
         CIM-10 prefixes that put a person in the cohort.
     anchors : tuple of str
-        Activities that may be the index: the diagnostic act and the treatments.
+        Activities that may be the index: the diagnostic act, then the treatments.
     subtypes : tuple of str
         Names of `Profile.subtype`.
     regimens : tuple of tuple of int
         Days of the sessions of each regimen, from the first.
+    near_diagnosis_days : int or None
+        An index event lies at most so many days before the first diagnosis; null: any does.
     weekly_regimen : int or None
         The regimen whose sessions from the fourth on are weekly.
     surgeons : tuple of tuple
@@ -79,6 +81,7 @@ class Cancer(Generic[C]):
     planned: tuple[Callable[[Scene[C]], pl.DataFrame], ...]
     unplanned: tuple[Callable[[Scene[C]], pl.DataFrame], ...]
     weekly_regimen: int | None = None
+    near_diagnosis_days: int | None = None
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,14 @@ import numpy as np
 import polars as pl
 
 from . import parameters as p
-from .claims import Claims, flux_day
+from .claims import Claims, flux_day, is_private
 from .course import Course, Step, Supply
 from .people import Ints
 from .scene import Cancer
-from .tables import as_date
+from .tables import as_date, table_years
+
+WASHOUT_DAYS = 730
+"""Who was diagnosed or treated longer before the index is no new patient to a reader."""
 
 RISK_SCHEMA: dict[str, type[pl.DataType]] = {
     "patient_id": pl.String, "breakdown": pl.String, "mu": pl.Float64, "sigma": pl.Float64, "p_never": pl.Float64,
@@ -26,28 +29,53 @@ def observed_events(
 ) -> pl.DataFrame:
     """One row for each (person, activity, day), with `observable` and `why` not.
 
-    A line makes its event observable when the quantities that reached the extract sum to more than zero; a stay does
-    when it is chained to one person and ends before the last year does.
+    A line makes its event observable when the quantities that reached the extract sum to more than zero; a stay, a
+    drug in it, or external care do when they are chained to one person and their year has its table. A drug of a
+    private stay is left to its claim. A stay known by its month dates its events on the first of it.
     """
     lined = _lined_events(claims.lines, calendar)
     stays = attributable(claims, people, calendar)
+    visited = _visited_events(claims.visits, people, calendar)
+    drugs = claims.drugs.filter((pl.col("given") > 0) & pl.col("event").is_not_null()).select(
+        "event", drugged=True
+    )
     judged = (
         events.filter(pl.col("activity").is_not_null())
         .join(stays, on="stay", how="left", maintain_order="left")
         .join(lined, on="event", how="left", maintain_order="left")
+        .join(visited, on="event", how="left", maintain_order="left")
+        .join(drugs.unique(), on="event", how="left", maintain_order="left")
         .with_columns(
             in_lines=pl.col("boxes").is_not_null(),
-            in_stay=pl.col("problem").is_null() & pl.col("stay").is_not_null(),
+            in_stay=_told_by_stay(),
+            in_visit=pl.col("visited").fill_null(False),
             boxes=pl.when(pl.col("quantity").is_not_null()).then("boxes"),
+            why=pl.coalesce("lost", "problem", "visit_problem", pl.lit("flux_after_extract")),
         )
     )
-    why = pl.coalesce("lost", "problem", pl.lit("flux_after_extract"))
     return (
-        judged.with_columns(observable=pl.col("in_lines") | pl.col("in_stay"), why=why)
+        _as_told(judged)
         .group_by("person", "activity", "day", maintain_order=True)
         .agg(pl.col("observable").any(), pl.col("why").first(), quantity=pl.col("boxes").sum())
         .with_columns(why=pl.when(~pl.col("observable")).then("why"))
     )
+
+
+def _as_told(judged: pl.DataFrame) -> pl.DataFrame:
+    """Events on the day that is told: a claim keeps the day of care where the stay has a month or a week only."""
+    claimed = pl.col("in_lines") | pl.col("in_visit")
+    moved = pl.col("told_day").is_not_null()
+    kept = judged.filter(~moved | claimed).with_columns(observable=claimed | (pl.col("in_stay") & ~moved))
+    return pl.concat(
+        [kept, judged.filter(moved).with_columns(day=pl.col("told_day"), observable=pl.col("in_stay"))]
+    )
+
+
+def _told_by_stay() -> pl.Expr:
+    """Whether a stay that a reader can attribute tells the event; a drug must have been given, in a public centre."""
+    drug = pl.col("code_system").fill_null("") == "UCD"
+    told = pl.when(drug).then(pl.col("drugged").fill_null(False) & ~is_private()).otherwise(True)
+    return pl.col("problem").is_null() & pl.col("stay").is_not_null() & told
 
 
 def _lined_events(lines: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
@@ -62,31 +90,62 @@ def _lined_events(lines: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
     return net.filter(pl.col("net") > 0).select("event", "boxes")
 
 
-def attributable(claims: Claims, people: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
-    """`stay` and the `problem` that hides it (null: a reader can attribute it)."""
-    shared = people["shared_psa"][claims.stays["person"]]
-    return claims.stays.select(
-        "stay",
-        problem=pl.when(pl.col("exit") > calendar.end)
+def _visited_events(visits: pl.DataFrame, people: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
+    """`event`, whether a reader can attribute its external care (`visited`), and the `visit_problem` if not.
+
+    Drugs handed out are left to their claim.
+    """
+    shared = people["shared_psa"][visits["person"]]
+    chained = visits.with_columns(
+        visit_problem=pl.when(pl.col("day") > calendar.end)
         .then(pl.lit("discharge_after_extract"))
         .when(shared)
         .then(pl.lit("twin_pseudonym"))
         .when(pl.col("bad_pseudonym") | pl.col("return_code").is_not_null())
+        .then(pl.lit("chaining_error"))
+    )
+    own = chained.filter(pl.col("event").is_not_null() & (pl.col("code_system") != "UCD"))
+    return own.select("event", "visit_problem", visited=pl.col("visit_problem").is_null())
+
+
+def attributable(claims: Claims, people: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
+    """`stay`, the `problem` that hides it (null: a reader can attribute it), `told_day` where it has no day.
+
+    A stay before 2009 has a month, rehabilitation has weeks that begin on Monday.
+    """
+    shared = people["shared_psa"][claims.stays["person"]]
+    first_year = table_years(calendar).start
+    return claims.stays.select(
+        "stay",
+        problem=pl.when(pl.col("exit") > calendar.end)
+        .then(pl.lit("discharge_after_extract"))
+        .when(as_date("exit").dt.year() < first_year)
+        .then(pl.lit("discharge_before_extract"))
+        .when(shared)
+        .then(pl.lit("twin_pseudonym"))
+        .when(pl.col("bad_pseudonym") | pl.col("return_code").is_not_null())
         .then(pl.lit("chaining_error")),
+        told_day=pl.when("month_only")
+        .then(as_date("exit").dt.month_start().to_physical().cast(pl.Int64))
+        .when(pl.col("field") == "ssr")
+        .then(pl.col("entry") - (pl.col("entry") + 3) % 7),
     )
 
 
 def deaths(claims: Claims, people: pl.DataFrame, calendar: p.Calendar) -> pl.DataFrame:
-    """Deaths before the end, in the columns of `observed_events`."""
+    """Deaths before the end, in the columns of `observed_events`: of the certificate, else IR_BEN_R, else a stay."""
     seen = claims.stays.join(
         attributable(claims, people, calendar).filter(pl.col("problem").is_null()), on="stay", how="semi"
     ).filter("died")["person"]
-    dead = people.filter((pl.col("kind") == "patient") & (pl.col("death_day") <= calendar.end))
+    in_stay = pl.when(pl.col("person").is_in(seen.unique().implode())).then("death_day")
+    dead = people.filter((pl.col("kind") == "patient") & (pl.col("death_day") <= calendar.end)).with_columns(
+        told_day=pl.coalesce("certified_death", "recorded_death", in_stay)
+    )
     return dead.select(
         "person",
         activity=pl.lit("death"),
-        day="death_day",
-        observable=pl.col("recorded_death").is_not_null() | pl.col("person").is_in(seen.unique().implode()),
+        day=pl.coalesce("told_day", "death_day"),
+        observable=pl.col("told_day").is_not_null(),
         why=pl.lit("unrecorded_death"),
         quantity=pl.lit(0, dtype=pl.Int64),
     ).with_columns(why=pl.when(~pl.col("observable")).then("why"))
@@ -95,21 +154,42 @@ def deaths(claims: Claims, people: pl.DataFrame, calendar: p.Calendar) -> pl.Dat
 def cohort(
     events: pl.DataFrame, claims: Claims, people: pl.DataFrame, calendar: p.Calendar, cancer: Cancer[Any]
 ) -> pl.DataFrame:
-    """`person` and `index_day` of those a reader would include: site in a stay or an ALD, and a biopsy or treatment."""
-    readable = attributable(claims, people, calendar).filter(pl.col("problem").is_null())
-    coded = claims.stays.join(readable, on="stay", how="semi").filter(
-        pl.any_horizontal(pl.col("dp", "dr", "das").str.slice(0, 3).is_in(cancer.diagnosis).fill_null(False))
-    )["person"]
-    diagnosed = (pl.col("kind") == "patient") & (
-        pl.col("ald") | pl.col("person").is_in(coded.unique().implode())
-    )
+    """`person` and `index_day` of those a reader would include: site in a stay or an ALD, and a biopsy or treatment.
+
+    The first of `anchors` is the diagnostic act, the others are treatments.
+    """
+    diagnosed = first_diagnoses(claims, people, calendar, cancer)
+    patients = people.filter(pl.col("kind") == "patient").select("person", "patient_id")
     anchors = events.filter(pl.col("observable") & pl.col("activity").is_in(cancer.anchors))
-    first = anchors.group_by("person", maintain_order=True).agg(index_day=pl.col("day").min())
-    return (
-        people.filter(diagnosed)
-        .select("person", "patient_id")
-        .join(first, on="person", how="inner", maintain_order="left")
+    near = anchors.join(diagnosed, on="person", how="inner", maintain_order="left")
+    if cancer.near_diagnosis_days is not None:
+        near = near.filter(pl.col("day") >= pl.col("diagnosis_day") - cancer.near_diagnosis_days)
+    first = near.group_by("person", maintain_order=True).agg(
+        index_day=pl.col("day").min(), diagnosis_day=pl.col("diagnosis_day").first()
     )
+    treated = anchors.filter(pl.col("activity") != cancer.anchors[0]).group_by("person")
+    known = first.join(
+        treated.agg(treatment_day=pl.col("day").min()), on="person", how="left", maintain_order="left"
+    )
+    incident = pl.min_horizontal("diagnosis_day", "treatment_day") >= pl.col("index_day") - WASHOUT_DAYS
+    members = known.filter(incident).select("person", "index_day")
+    return patients.join(members, on="person", how="inner", maintain_order="left")
+
+
+def first_diagnoses(
+    claims: Claims, people: pl.DataFrame, calendar: p.Calendar, cancer: Cancer[Any]
+) -> pl.DataFrame:
+    """`person` and `diagnosis_day`: the first day on which a stay or an ALD says the disease."""
+    readable = attributable(claims, people, calendar).filter(pl.col("problem").is_null())
+    says = pl.any_horizontal(
+        pl.col("dp", "dr", "das").str.slice(0, 3).is_in(cancer.diagnosis).fill_null(False)
+    )
+    coded = claims.stays.join(readable, on="stay", how="inner").filter(says)
+    told = [
+        coded.select("person", diagnosis_day=pl.coalesce("told_day", "entry")),
+        people.filter(pl.col("ald_day").is_not_null()).select("person", diagnosis_day="ald_day"),
+    ]
+    return pl.concat(told).group_by("person").agg(pl.col("diagnosis_day").min())
 
 
 def truth_events(events: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:

@@ -102,7 +102,7 @@ SURVEILLANCE = (5.919, 0.10)  # surgery to first mammography, median 372 days (y
 LATER_LINE_SHARE = 0.60  # ours: chemotherapy of metastases before death
 MRI_SHARE = 0.45  # ours
 MARKER_SHARE = 0.30  # ours: followed by CA 15-3
-MARKER = None  # on no list yet
+MARKER = "tumour_marker"
 
 # --- the four planted breakdowns --------------------------------------------------------------------------
 WITHIN_DAYS = {
@@ -416,11 +416,7 @@ def trastuzumab(scene: BreastScene) -> pl.DataFrame:
     }
     infusions = emit(person, day, facility=scene.profile.facility[person], stay=stay_key("infusion", person, rank),
                      **alone)  # fmt: skip
-    given = care.given_in(scene, _in_same_session(scene, infusions), TRASTUZUMAB_UCD, "targeted_therapy")
-    public = pl.col("nature").is_null()
-    return given.drop("stay", "entry", "exit", "ghm", "dp", "dr").with_columns(
-        lost=pl.when(public).then(pl.lit("public_infusion"))
-    )
+    return care.given_in(scene, _in_same_session(scene, infusions), TRASTUZUMAB_UCD, "targeted_therapy")
 
 
 def _in_same_session(scene: BreastScene, infusions: pl.DataFrame) -> pl.DataFrame:

@@ -383,4 +383,5 @@ COLORECTAL: Cancer[ColorectalCourse] = Cancer(
         metastatic_lines, care.rehabilitation,
     ),
     unplanned=care.UNPLANNED,
+    near_diagnosis_days=180,
 )  # fmt: skip

@@ -317,4 +317,5 @@ LUNG: Cancer[LungCourse] = Cancer(
         care.rehabilitation,
     ),
     unplanned=care.UNPLANNED,
+    near_diagnosis_days=180,
 )  # fmt: skip

@@ -313,4 +313,5 @@ PROSTATE: Cancer[ProstateCourse] = Cancer(
         care.metastatic_chemotherapy, care.rehabilitation,
     ),
     unplanned=care.UNPLANNED,
+    near_diagnosis_days=180,
 )  # fmt: skip
