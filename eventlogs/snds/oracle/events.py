@@ -382,6 +382,7 @@ def _cohort(rules: ActivityRules, there: set[str], portal: Portal) -> dict[str, 
     return {
         "opened": _opened(rules, portal),
         "index_days": _index_days(rules, portal),
+        "near_diagnosis": _near_diagnosis(rules, portal),
         "diagnosis_in": quoted(cohort.diagnosis_in),
         "conditions": "".join(f"\n   AND {condition}" for condition in _conditions(rules, portal)),
         "lookback": lookback,
@@ -417,6 +418,18 @@ def _index_days(rules: ActivityRules, portal: Portal) -> str:
         for name in cohort.index
     ]
     return union((f"        {select}" for select in selects), every=True)
+
+
+def _near_diagnosis(rules: ActivityRules, portal: Portal) -> str:
+    """Return the condition that leaves out days long before the first diagnosis, where the definition asks."""
+    days = rules.cohort.near_diagnosis_days
+    if days is None:
+        return ""
+    return (
+        "\n  LEFT JOIN (SELECT o.PERSON, MIN(o.CARE_DAY) AS FIRST_DAY\n"
+        f"               FROM {portal.own('OPENED')} o GROUP BY o.PERSON) g\n"
+        f"    ON g.PERSON = x.PERSON\n WHERE g.FIRST_DAY IS NULL OR x.CARE_DAY >= g.FIRST_DAY - {days}"
+    )
 
 
 def _among(activities: Sequence[str], strategy: str, portal: Portal) -> str:
