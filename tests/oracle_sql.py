@@ -29,9 +29,10 @@ def shorten(extract: Path) -> None:
     arrived = pl.col("FLX_DIS_DTD") <= date(YEARS[-1] + 1, 6, 1)
     claims = extract / "ER_PRS_F.parquet"
     pl.read_parquet(claims).filter(lines, arrived).write_parquet(claims)
-    for path in extract.glob("T_*.parquet"):
-        _, year = schema.family(path.stem) or ("", "")
-        if 2000 + int(year[:2]) not in YEARS:
+    for path in extract.glob("*.parquet"):
+        name, year = schema.family(path.stem) or ("", "")
+        of_stays = name.startswith("T_") and 2000 + int(year[:2]) in YEARS
+        if year and not of_stays:
             path.unlink()
 
 

@@ -29,7 +29,7 @@ READ = (
 )  # fmt: skip
 """Tables that tell something in an aggregate extraction."""
 
-SYSTEMS = ("CCAM", "CIP13", "UCD", "NABM", "LPP", "PRS_NAT", "GHM", "DP", "CIM10")
+SYSTEMS = ("CCAM", "CIP13", "CIP7", "UCD", "NABM", "LPP", "PRS_NAT", "GHM", "DP", "CIM10")
 
 ROWS_PER_INSERT = 200
 
@@ -63,6 +63,13 @@ DETAILS = (
         "NVL(d.CAM_ACT_COD, '1') = '1'",
     ),
     Detail("ER_PHA_F", "CIP13", "TRIM(TO_CHAR(d.PHA_PRS_C13))", "d.PHA_ACT_QSN * a.UNITS"),
+    Detail(
+        "ER_PHA_F",
+        "CIP7",
+        "TRIM(TO_CHAR(d.PHA_PRS_IDE))",
+        "d.PHA_ACT_QSN * a.UNITS",
+        "NVL(LENGTH(TRIM(TO_CHAR(d.PHA_PRS_C13))), 0) <> 13",
+    ),
     Detail("ER_UCD_F", "UCD", "SUBSTR(TRIM(TO_CHAR(d.UCD_UCD_COD)), -7)", "d.UCD_DLV_NBR"),
     Detail("ER_BIO_F", "NABM", "LTRIM(TRIM(TO_CHAR(d.BIO_PRS_IDE)), '0')", "d.BIO_ACT_QSN"),
     Detail("ER_TIP_F", "LPP", "LTRIM(TRIM(TO_CHAR(d.TIP_PRS_IDE)), '0')", "d.TIP_ACT_QSN"),
