@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from eventlogs.snds.practice import Practice
+from eventlogs.practice import Practice
 
 CODE_SYSTEMS = ("CCAM", "GHM", "DP", "CIM10", "ATC", "CIP13", "UCD", "PRS_NAT", "NABM", "LPP", "PEC", "NGAP")
 """What a code list may be written in.

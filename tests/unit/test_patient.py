@@ -13,10 +13,10 @@ import pytest
 from eventlogs.activities import CODE_COLUMNS, ActivityRules, CohortRules
 from eventlogs.log import EventLog
 from eventlogs.observation import observation_periods
+from eventlogs.practice import Practice
 from eventlogs.snds import cohort, patient, regimens
 from eventlogs.snds.exits import own_horizons
 from eventlogs.snds.merging import SOURCE_ORDER
-from eventlogs.snds.practice import Practice
 from eventlogs.snds.rows import ROW
 from eventlogs.snds.schema import tables
 
