@@ -49,6 +49,9 @@ CODE_COLUMNS = {
 }
 
 
+PALLIATIVE = "palliative_care"
+"""Activity whose first event is the exit of that name."""
+
 IndexStrategy = Literal["index_activities", "first_treatment", "biopsy_or_endoscopy", "ald", "first_stay"]
 """Which event is the index: the first of the named activities, of those with role ``treatment``, of those with role
 ``diagnostic``; the beginning of the ALD; the entry of the first stay for the disease."""

@@ -4,9 +4,11 @@ Nobody in them exists: people, centres, communes and pseudonyms are drawn from a
 number comes from.
 
 Simplifications that a reader should know: the first session of radiotherapy and the operation keep the day that was
-drawn, so that the laws of delays stay exact, and may fall on a week-end; trastuzumab given alone leaves no séance; a
-biopsy at a public hospital is billed in DCIR; consultations at public hospitals are absent; a patient's surgery,
-chemotherapy and radiotherapy are in one centre.
+drawn, so that the laws of delays stay exact, and may fall on a week-end; a biopsy at a public hospital is billed in
+DCIR; a patient's surgery, chemotherapy and radiotherapy are in one centre.
+
+`TRAPS` names what can be planted, one by one; `quirks` says how. The truth is what a correct reader finds with the
+default choices, and is written from the claims, without any reader.
 """
 
 from __future__ import annotations
