@@ -28,8 +28,8 @@ FAMILIES: dict[Family, str] = {
 """Source families by the names of SNDS tables and horizons: DCIR and DCIRS; PMSI (MCO, external care, SSR, HAD, RIM-P);
 beneficiaries; causes of death."""
 
-DEATH = "death"
-"""Activity of a death, in every definition and every log."""
+DEATH, PALLIATIVE = "death", "palliative_care"
+"""Activities that tell of a death and of an exit, in every definition and every log."""
 
 STATE = ["patient_id", "activity", "start", "source", "code"]
 """What the states of one corrected row share."""
@@ -190,7 +190,7 @@ def under_feed(log: EventLog, profile: Feed) -> EventLog:
     A row is first known when its care arrives; what corrected it later keeps its distance from that day, so a line
     cancelled 60 days after it arrived is visible for 60 days here too. Care from sources of no family keeps its own
     dates. Care that the feed does not carry leaves the log, with its horizons. A death is known from the register,
-    or from the event that tells it.
+    or from the event that tells it; an exit from the death or the palliative care that it is, or from claims.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def under_feed(log: EventLog, profile: Feed) -> EventLog:
     events, withdrawn = (
         _rearrived(rows.filter(carried), firsts, profile) for rows in (log.events, log.withdrawn)
     )
-    patients = _deaths_known(log.patients, events, profile)
+    patients = _attributes_known(log.patients, events, profile)
     return EventLog(number(events), patients, log.horizons.filter(carried), withdrawn, log.within_day)
 
 
@@ -231,14 +231,29 @@ def _arrival(profile: Feed) -> pl.Expr:
     return arrival
 
 
-def _deaths_known(patients: pl.DataFrame, events: pl.DataFrame, profile: Feed) -> pl.DataFrame:
+def _attributes_known(patients: pl.DataFrame, events: pl.DataFrame, profile: Feed) -> pl.DataFrame:
+    """Say since when deaths and exits are known: silence is read in claims, with the delay that the log gives it."""
     register = profile.arrivals.get("register")
     read = pl.lit(None) if register is None else pl.col("death_date") + pl.duration(days=register.lag_days)
-    deaths = events.filter(pl.col("activity") == DEATH)
-    told = deaths.group_by("patient_id").agg(told=pl.col("known_from").min())
-    joined = patients.join(told, on="patient_id", how="left", maintain_order="left")
-    known = pl.when(pl.col("death_date").is_not_null()).then(pl.min_horizontal(read.cast(TIME), "told"))
-    return joined.with_columns(death_known_from=known).drop("told")
+    deaths = events.filter(pl.col("activity") == DEATH).group_by("patient_id")
+    comfort = events.filter(pl.col("activity") == PALLIATIVE).group_by("patient_id", exit_date="start")
+    joined = patients.join(
+        deaths.agg(told_dead=pl.col("known_from").min()), on="patient_id", how="left", maintain_order="left"
+    ).join(
+        comfort.agg(told_palliative=pl.col("known_from").min()),
+        on=["patient_id", "exit_date"],
+        how="left",
+        maintain_order="left",
+    )
+    died = pl.when(pl.col("death_date").is_not_null()).then(pl.min_horizontal(read.cast(TIME), "told_dead"))
+    silent = None if "city" in _absent(profile) else "exit_known_from"
+    left = (
+        pl.when(pl.col("exit_reason") == "death").then("death_known_from")
+        .when(pl.col("exit_reason") == PALLIATIVE).then("told_palliative")
+        .otherwise(silent)
+    )  # fmt: skip
+    known = joined.with_columns(death_known_from=died).with_columns(exit_known_from=left.cast(TIME))
+    return known.select(patients.columns)
 
 
 def _moment(day: date | datetime) -> datetime:

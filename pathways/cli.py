@@ -140,13 +140,18 @@ def _extract_sql(commands: Commands) -> None:
         "--flux-months", type=int, default=6, help="months of arrival after the last year (default: 6)"
     )
     parser.add_argument("--rounds", type=int, default=4, help="of linked pseudonyms (default: 4)")
+    parser.add_argument(
+        "--aggregate",
+        action="store_true",
+        help="leave only anonymous tables to export (11 patients or more): build them with --from aggregate",
+    )
     parser.set_defaults(run=_run_extract_sql)
 
 
 def _run_extract_sql(args: argparse.Namespace) -> None:
     from pathways.extract_sql import extract_sql
 
-    names = ("out", "archived", "space", "prefix", "flux_months", "rounds")
+    names = ("out", "archived", "space", "prefix", "flux_months", "rounds", "aggregate")
     script = extract_sql(args.pathway, args.years, **{name: getattr(args, name) for name in names})
     if args.out is None:
         print(script)
@@ -172,7 +177,7 @@ def _build(commands: Commands) -> None:
     parser.add_argument(
         "--from",
         dest="door",
-        choices=("snds", "omop", "meds", "xes", "table"),
+        choices=("snds", "aggregate", "omop", "meds", "xes", "table"),
         default="snds",
         help="default: snds",
     )

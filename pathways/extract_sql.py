@@ -1,6 +1,7 @@
 """SQL for the CNAM portal, where SAS, Oracle and R are, and Python is not.
 
-`extract_sql` writes a script whose results `build` reads as any other extract.
+`extract_sql` writes a script whose results `build` reads as any other extract; or, with ``aggregate``, a script whose
+results are anonymous tables, which `build` reads with ``--from aggregate``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from eventlogs.errors import InputError
 from eventlogs.snds.codes import code_lists, medicines
+from eventlogs.snds.oracle.aggregation import Identity, aggregation
+from eventlogs.snds.oracle.events import Words
 from eventlogs.snds.oracle.extraction import extraction
 from eventlogs.snds.oracle.portal import Portal
 from eventlogs.snds.oracle.script import Script
@@ -38,28 +41,46 @@ Years of care {first} to {last}, months of arrival until {flux_end}
 Archived years (tables ER_PRS_F_20aa): {archived}
 """
 
-FOOTER = """\
+EXPORT = """\
 TO EXPORT: write each of these tables as a CSV file with a header, separated by ;, under the name at the right, into one
-folder of the authorised environment. Dates as YYYY-MM-DD (DD/MM/YYYY and 01JAN2020 are read too); text as it is.
+folder. Dates as YYYY-MM-DD (DD/MM/YYYY and 01JAN2020 are read too); text as it is.
 {exports}
 
 With SAS:
-  PROC EXPORT DATA=orauser.{prefix}ER_PRS_F OUTFILE="extract/ER_PRS_F.csv" DBMS=DLM REPLACE; DELIMITER=';'; RUN;
+  PROC EXPORT DATA=orauser.{example} OUTFILE="extract/{file}.csv" DBMS=DLM REPLACE; DELIMITER=';'; RUN;
 With R (ROracle):
   Sys.setenv(NLS_DATE_FORMAT = "YYYY-MM-DD")
-  table <- dbGetQuery(connection, "SELECT * FROM {space}.{prefix}ER_PRS_F")
-  write.csv2(table, "extract/ER_PRS_F.csv", row.names = FALSE, na = "")
+  table <- dbGetQuery(connection, "SELECT * FROM {space}.{example}")
+  write.table(table, "extract/{file}.csv", sep = ";", dec = ".", row.names = FALSE, na = "")
+"""
 
-Beside the tables, a file extract.toml says until when care is complete:
+BUILD = """\
+The folder stays in the authorised environment. Beside the tables, a file extract.toml names the extraction and says
+until when care is complete:
+  extraction = "{id} {first}-{last}"
   [cutoff]
-  dcir = {cutoff}
-  pmsi = {cutoff}
+  all = {cutoff}
 
-Then: pathways build extract -o study --pathway {id}
+Then, where Python is: pathways build extract -o study --pathway {id}
+"""
 
+BUILD_AGGREGATE = """\
+Only these tables may leave, once your environment's own rules of export have been followed: every other table of this
+script is individual data or an exact count.
+
+Then, anywhere: pathways build extract -o study --pathway {id} --from aggregate
+and:            pathways serve study
+"""
+
+DROP = """\
 TO REMOVE the tables of this script once exported:
 {drops}
 """
+
+LEAVES = {
+    False: "Its results are individual data: they stay in that environment.",
+    True: "Its results are anonymous tables; all that it makes on the way is individual data and stays.",
+}
 
 
 def extract_sql(
@@ -72,6 +93,7 @@ def extract_sql(
     prefix: str = "CP_",
     flux_months: int = 6,
     rounds: int = 4,
+    aggregate: bool = False,
 ) -> Script:
     """Write the Oracle SQL that extracts from the SNDS what a pathway definition needs.
 
@@ -93,6 +115,8 @@ def extract_sql(
         Months of arrival read after the last year (SNDS documentation: with 6, 98 to 99 % of care has arrived).
     rounds : int
         How often linked pseudonyms are looked for.
+    aggregate : bool
+        Whether the script goes on to count, and leaves only tables above the threshold to export.
 
     Returns
     -------
@@ -109,11 +133,27 @@ def extract_sql(
     chosen = definition.load(pathway)
     first, last = period(years)
     portal = Portal(first, last, _archived(archived), space, prefix, flux_months, rounds)
-    bare = extraction(chosen.rules(), code_lists(chosen.rules(), medicines()), portal)
-    script = Script(_header(chosen, portal), bare.sections, bare.results, _footer(chosen, portal, bare))
+    bare = _aggregation(chosen, portal) if aggregate else _extraction(chosen, portal)
+    header, footer = (
+        _header(chosen, portal, aggregate=aggregate),
+        _footer(chosen, portal, bare, aggregate=aggregate),
+    )
+    script = Script(header, bare.sections, bare.results, footer)
     if out is not None:
         _write(Path(out), script)
     return script
+
+
+def _extraction(pathway: Pathway, portal: Portal) -> Script:
+    rules = pathway.rules()
+    return extraction(rules, code_lists(rules, medicines()), portal)
+
+
+def _aggregation(pathway: Pathway, portal: Portal) -> Script:
+    rules = pathway.rules()
+    words = Words(pathway.phase_of(), pathway.milestones)
+    identity = Identity(pathway.id, pathway.version, pathway.sha256)
+    return aggregation(rules, code_lists(rules, medicines()), words, identity, portal)
 
 
 def period(years: str) -> tuple[int, int]:
@@ -137,11 +177,12 @@ def _archived(years: str) -> tuple[int, ...]:
     return tuple(range(first, last + 1))
 
 
-def _header(pathway: Pathway, portal: Portal) -> str:
+def _header(pathway: Pathway, portal: Portal, *, aggregate: bool) -> str:
     *_, end = portal.flux()
+    what = "Anonymous tables" if aggregate else "SNDS extraction"
     return HEADER.format(
-        title=f"SNDS extraction for the pathway {pathway.id}",
-        leaves="Its results are individual data: they stay where they are made.",
+        title=f"{what} for the pathway {pathway.id}",
+        leaves=LEAVES[aggregate],
         reads="IR_BEN_R, IR_BEN_R_ARC, the claims and the hospital tables named in sections 4 to 6",
         version=version("care-pathways"),
         space=portal.space,
@@ -156,15 +197,19 @@ def _header(pathway: Pathway, portal: Portal) -> str:
     )
 
 
-def _footer(pathway: Pathway, portal: Portal, script: Script) -> str:
+def _footer(pathway: Pathway, portal: Portal, script: Script, *, aggregate: bool) -> str:
     made = re.findall(r"CREATE TABLE (\S+)", "\n".join(script.statements))
-    return FOOTER.format(
+    table, file = script.results[0]
+    return "\n".join([EXPORT, BUILD_AGGREGATE if aggregate else BUILD, DROP]).format(
         exports="\n".join(f"  {table} -> {name}.csv" for table, name in script.results),
         drops="\n".join(f"  DROP TABLE {table} PURGE;" for table in made),
-        cutoff=date(portal.last_year, 12, 31),
-        id=pathway.id,
+        example=table.split(".")[1],
+        file=file,
         space=portal.space,
-        prefix=portal.prefix,
+        cutoff=date(portal.last_year, 12, 31),
+        first=portal.first_year,
+        last=portal.last_year,
+        id=pathway.id,
     )
 
 

@@ -20,9 +20,10 @@ from eventlogs.checks.evidence import Counted
 from eventlogs.engine import Progress, silent
 from eventlogs.errors import DefinitionError, DisclosureRefused, StudyError, did_you_mean
 from eventlogs.feeds import FEEDS, feed_of
-from eventlogs.log import EventLog
+from eventlogs.log import EVENT_COLUMNS, HORIZON_COLUMNS, PATIENT_COLUMNS, EventLog, empty
 from eventlogs.quality import QualityComparison, QualityReport, check_log, compare_quality
 from pathways import definition
+from pathways.aggregates import LIMITS, read_aggregates, settings_of
 from pathways.definition import Language, Pathway
 from pathways.disclosure import (
     POLICY,
@@ -62,7 +63,7 @@ from pathways.study import (
 if TYPE_CHECKING:
     from eventlogs.snds.traps import Trap
 
-Door = Literal["snds", "omop", "meds", "xes", "table"]
+Door = Literal["snds", "aggregate", "omop", "meds", "xes", "table"]
 
 
 _Reader = Callable[[Path, Path, Pathway | None, dict[str, str], Progress], "_Made"]
@@ -79,6 +80,7 @@ class _Made:
     cutoff: Mapping[str, date]
     absent: tuple[str, ...] = ()
     unused: Mapping[str, Any] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
 
 
 def build(
@@ -95,13 +97,15 @@ def build(
     Parameters
     ----------
     source : path
-        An SNDS extract folder, a folder of OMOP tables, a MEDS data set, an XES file, or a table (file or folder).
+        An SNDS extract folder, the exports of ``extract-sql --aggregate``, a folder of OMOP tables, a MEDS data set,
+        an XES file, or a table (file or folder).
     out : path
         The study folder; a study already there is replaced once the new one is whole.
     pathway : str or path, optional
-        A built-in definition's name or a TOML file. Needed for ``snds``; a ready log is mapped without one.
-    door : {'snds', 'omop', 'meds', 'xes', 'table'}
-        What `source` is.
+        A built-in definition's name or a TOML file. Needed for ``snds`` and ``aggregate``; a ready log is mapped
+        without one.
+    door : {'snds', 'aggregate', 'omop', 'meds', 'xes', 'table'}
+        What `source` is. A study of aggregates has released tables and no log.
     columns : mapping of str to str, optional
         Canonical column → column or attribute of the source (``xes`` and ``table``).
     progress : callable
@@ -115,6 +119,8 @@ def build(
     ------
     ExtractError, LogError, DefinitionError, StudyError
         The input can't be used; nothing is written.
+    DisclosureRefused
+        An aggregate is of too few patients.
     """
     place, chosen = Path(source), definition.load(pathway) if pathway is not None else None
     if door not in _DOORS:
@@ -127,7 +133,8 @@ def build(
             (folder / "pathway.toml").write_text(chosen.text, encoding="utf-8")
         write_json(folder / "manifest.json", _manifest(place, door, chosen, made))
         built = Study.open(folder)
-        write_json(folder / "quality.json", quality_of(built).to_dict())
+        checked = QualityReport(()) if built.is_aggregate else quality_of(built)
+        write_json(folder / "quality.json", checked.to_dict())
     study = Study.open(out)
     study.record(step)
     return Study.open(out)
@@ -159,6 +166,7 @@ def _manifest(source: Path, door: Door, pathway: Pathway | None, made: _Made) ->
         "cutoff": {name: day.isoformat() for name, day in made.cutoff.items()},
         "absent": list(made.absent),
         "unused": dict(made.unused),
+        "limits": list(made.limits),
         "counts": dict(made.counts),
         "steps": [],
     }
@@ -202,6 +210,40 @@ def _from_snds(
     return _Made(report.counts, "snds", "snds_annual", report.synthetic, report.cutoff, absent, unused)
 
 
+def _from_aggregate(
+    source: Path, folder: Path, pathway: Pathway | None, columns: dict[str, str], progress: Progress
+) -> _Made:
+    """Write the released tables of a folder of exports, beside an empty log."""
+    if pathway is None:
+        raise StudyError("aggregates need the definition that wrote their SQL; add --pathway")
+    if columns:
+        raise StudyError("aggregates have the columns that the SQL gave them; leave --columns out")
+    progress("write", 0, 1)
+    synthetic = bool(settings_of(source).get("synthetic", False))
+    tables = read_aggregates(
+        source, pathway, Origin(fingerprint(hashes(source), pathway)), synthetic=synthetic
+    )
+    (folder / "released").mkdir()
+    write_released(folder / "released", tables)
+    _write_models(folder / "released", tables)
+    _write_log(_empty_log(), folder)
+    progress("write", 1, 1)
+    summary = tables[0].frame.row(0, named=True)
+    return _Made(
+        counts={"events": summary["n_events"], "patients": summary["n_patients"]},
+        role="snds",
+        feed="snds_annual",
+        synthetic=synthetic,
+        cutoff={"all": summary["cutoff"]},
+        limits=LIMITS,
+    )
+
+
+def _empty_log() -> EventLog:
+    events = empty(EVENT_COLUMNS)
+    return EventLog(events, empty(PATIENT_COLUMNS), empty(HORIZON_COLUMNS), events)
+
+
 def _from_xes(
     source: Path, folder: Path, pathway: Pathway | None, columns: dict[str, str], progress: Progress
 ) -> _Made:
@@ -231,6 +273,7 @@ def _from_table(
 
 _DOORS: dict[Door, _Reader] = {
     "snds": _from_snds,
+    "aggregate": _from_aggregate,
     "omop": _from_warehouse(omop.read),
     "meds": _from_warehouse(meds.read),
     "xes": _from_xes,

@@ -34,6 +34,7 @@ from typing import Any
 
 import polars as pl
 
+from eventlogs.abstraction import Abstraction, Eras, Level, at_level, eras
 from eventlogs.errors import StudyError
 from eventlogs.log import EVENT_COLUMNS, EventLog, empty
 from pathways.definition import Pathway, parse
@@ -94,14 +95,23 @@ class Study:
                 raise StudyError(f"{folder} lacks {name}, so it is no whole study; build it again")
         return cls(folder, manifest)
 
+    @property
+    def is_aggregate(self) -> bool:
+        """Whether the study was built from anonymous tables: it has no log."""
+        return bool(self.manifest["source"]["door"] == "aggregate")
+
     def log(self) -> EventLog:
         """Read the event log.
 
         Raises
         ------
         StudyError
-            A file is damaged.
+            A file is damaged, or the study has none.
         """
+        if self.is_aggregate:
+            raise StudyError(
+                f"{self.path} was built from anonymous tables and has no event log; it can be served, and nothing else"
+            )
         try:
             return EventLog(
                 events=_parts(self.path / "events"),
@@ -172,6 +182,39 @@ class Study:
         """
         chosen = events.select("patient_id", "rank").unique().lazy()
         return self.origins().join(chosen, on=["patient_id", "rank"], how="semi").collect()
+
+    def at_level(self, level: Level) -> Abstraction:
+        """Return the log at a level of abstraction, with the origins of its events.
+
+        Parameters
+        ----------
+        level : {'code', 'activity', 'phase'}
+            As in `eventlogs.abstraction.at_level`.
+
+        Raises
+        ------
+        StudyError
+            A file is damaged.
+        DefinitionError
+            Phases are asked for and the study has no definition.
+        """
+        traced, pathway = (self.path / "origins").is_dir(), self.pathway()
+        return at_level(
+            self.log(),
+            level,
+            origins=self.origins().collect() if traced else None,
+            phases=None if pathway is None else pathway.phase_of(),
+        )
+
+    def eras(self) -> Eras:
+        """Return the eras of the definition (courses, cycles, stays, exposures) in the log, with their parts.
+
+        Raises
+        ------
+        StudyError
+            The study has no definition, or a file is damaged.
+        """
+        return eras(self.log(), self.needed_pathway().rules().eras)
 
     def attrition(self) -> pl.DataFrame:
         """Return who entered the cohort, step by step.

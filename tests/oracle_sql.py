@@ -13,6 +13,9 @@ from eventlogs.snds.oracle.script import Script
 
 KINDS = {"text": "VARCHAR", "int": "BIGINT", "number": "DOUBLE", "date": "DATE"}
 
+TEXT_DATES = ("ENT_DAT", "SOR_DAT")
+"""Dates that the PMSI keeps as text, DDMMYYYY."""
+
 
 def database(extract: Path, years: Iterable[int]) -> duckdb.DuckDBPyConnection:
     """Load an extract as the SNDS has it: typed tables, every table of the years there, perhaps empty."""
@@ -32,7 +35,9 @@ def names_of(family: str, years: Iterable[int]) -> list[str]:
 
 def _complete(connection: duckdb.DuckDBPyConnection, name: str, table: schema.Table) -> None:
     """Add the columns, or the whole table, that a synthetic extract leaves out and the SNDS has."""
-    wanted = {column: KINDS[kind] for column, kind in table.columns.items()}
+    wanted = {
+        column: "VARCHAR" if column in TEXT_DATES else KINDS[kind] for column, kind in table.columns.items()
+    }
     found = connection.execute(
         "SELECT upper(column_name) FROM information_schema.columns WHERE upper(table_name) = ?",
         [name.upper()],

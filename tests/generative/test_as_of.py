@@ -21,12 +21,14 @@ PEOPLE = ("anna", "berthe", "carole")
 SOURCES = ("ER_PHA_F", "NS_CAM_F", "T_MCOaaA", "T_SSRaaB", "T_HADaaB", "T_RIPaaRSA", "KI_CCI_R", "hospital")
 FAMILY = {"ER": "city", "NS": "city", "T": "hospital", "KI": "causes", "IR": "register"}
 
+EXIT = ("exit_date", "exit_reason")
+
 Row = dict[str, Any]
 
 row = st.fixed_dictionaries(
     {
         "patient_id": st.sampled_from(PEOPLE),
-        "activity": st.sampled_from(["x", "y", "death"]),
+        "activity": st.sampled_from(["x", "palliative_care", "death"]),
         "start": st.integers(0, 40),
         "stay_days": st.one_of(st.none(), st.integers(0, 5)),
         "source": st.sampled_from(SOURCES),
@@ -66,18 +68,67 @@ def states(one: Row) -> list[Row]:
     return found if one["stands"] or len(found) == 1 else found[:-1]
 
 
+def palliative(person: str, written: list[Row]) -> list[Row]:
+    """Return the states of the palliative care that still stands, of one person."""
+    return [
+        states(one)[-1]
+        for one in written
+        if (one["patient_id"], one["activity"]) == (person, "palliative_care")
+        and states(one)[-1]["known_until"] is None
+    ]
+
+
+def exit_of(
+    person: str, written: list[Row], died: Mapping[str, tuple[int, int]]
+) -> tuple[datetime, str] | None:
+    """Return when and why a person left: palliative care, else death; carole leaves the scheme on day 20."""
+    if comfort := palliative(person, written):
+        return min(state["start"] for state in comfort), "palliative_care"
+    if person in died:
+        return day(died[person][0]), "death"
+    return (day(20), "scheme_exit") if person == "carole" else None
+
+
+def exit_known(
+    person: str, written: list[Row], died: Mapping[str, tuple[int, int]], profile: str
+) -> datetime | None:
+    """Return when an exit is known through a feed."""
+    left = exit_of(person, written, died)
+    if left is None:
+        return None
+    if left[1] == "death":
+        return death_known(person, written, died, profile)
+    if left[1] == "scheme_exit":
+        return None if profile == "pmsi_monthly" else day(70)
+    told = [
+        state["known_from"]
+        for one in written
+        if (one["patient_id"], one["activity"]) == (person, "palliative_care")
+        for state in feed_states(one, profile)
+        if state["known_until"] is None and state["start"] == left[0]
+    ]
+    return min(told, default=None)
+
+
 def log_of(written: list[Row], died: Mapping[str, tuple[int, int]]) -> EventLog:
     every = [state for one in written for state in states(one)]
     written_columns = (*NAME, "end", "quantity", "known_from", "known_until")
     schema = {name: EVENT_COLUMNS[name] for name in written_columns}
     frame = pl.DataFrame(every, schema=schema).with_columns(date_precision=pl.lit("day"))
+    exits = [exit_of(person, written, died) for person in PEOPLE]
     people = pl.DataFrame(
         {
             "patient_id": PEOPLE,
             "death_date": [day(died[p][0]) if p in died else None for p in PEOPLE],
             "death_known_from": [day(sum(died[p])) if p in died else None for p in PEOPLE],
+            "exit_date": [left and left[0] for left in exits],
+            "exit_reason": [left and left[1] for left in exits],
+            "exit_known_from": [exit_known(p, written, died, "snds_annual") for p in PEOPLE],
         },
-        schema_overrides={"death_date": TIME, "death_known_from": TIME},
+        schema_overrides=dict.fromkeys(
+            ("death_date", "death_known_from", "exit_date", "exit_known_from"), TIME
+        )
+        | {"exit_reason": pl.String},
     )
     horizons = pl.DataFrame({"source": [*SOURCES, "all"], "observed_until": [day(400)] * (len(SOURCES) + 1)})
     return EventLog.create(
@@ -172,10 +223,18 @@ def test_each_day_shows_what_had_arrived_and_was_not_taken_back(
 ) -> None:
     log = under_feed(log_of(written, died), FEEDS[profile])
     known = {person: death_known(person, written, died, profile) for person in PEOPLE}
+    left_known = {person: exit_known(person, written, died, profile) for person in PEOPLE}
     for number, expected in enumerate(replay(written, profile, last=130)):
         then = log.as_of(day(number), FEEDS[profile])
         columns = ["patient_id", "activity", "start", "source", "quantity"]
         assert Counter(then.events.select(columns).rows()) == expected
+        exits_seen = {
+            person: tuple(left) for person, *left in then.patients.select("patient_id", *EXIT).rows()
+        }
+        assert exits_seen == {
+            person: exit_of(person, written, died) if at is not None and at <= day(number) else (None, None)
+            for person, at in left_known.items()
+        }
         deaths_seen = dict(then.patients.select("patient_id", "death_date").rows())
         assert deaths_seen == {
             person: day(died[person][0]) if (at := known[person]) is not None and at <= day(number) else None

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from eventlogs.checks import CHECKS
+from eventlogs.checks.evidence import OPERATIONAL
+from eventlogs.checks.evidence import Rule as QualityRule
+from eventlogs.feeds import FEEDS, Arrival, Feed
 from pathways.definition import BreakdownDefinition
 from tests.spec.snds import DEFAULTS, RULES
 from tests.spec.snds.writing import Rule
 from tests.spec.test_breakdown import SPECS, Spec
+from tests.spec.test_eras import SPECS as ERAS
+from tests.spec.test_eras import Spec as EraSpec
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -95,6 +101,87 @@ def _table(text: str) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
+QUALITY_HEAD = """# Quality checks
+
+Rendered from the code, so it can't differ from what `pathways check` does. Checks are sorted by the categories of
+Kahn's framework for data quality. **Thresholds are operational defaults of this package, not official ones**, unless
+the last column says where one comes from; a share above it fails. A *fatal* failure ends `pathways check` with code
+4; a *warning* asks to look at the source; *information* asks to know it. What has no threshold
+is counted and never fails.
+
+A build from SNDS tables also counts what each trap touched, whatever the switch; `pathways check` prints these counts
+last ([the traps and their rules](snds-rules.md)).
+"""
+
+
+def quality_page(rules: Iterable[QualityRule]) -> str:
+    """Return the page of quality checks."""
+    parts: dict[str, list[str]] = {}
+    for rule in rules:
+        heading = rule.category if rule.kind == rule.category else f"{rule.category}: {rule.kind}"
+        parts.setdefault(heading, []).append(_quality_row(rule))
+    sections = [f"## {heading}\n\n" + _rows(QUALITY_COLUMNS, rows) for heading, rows in parts.items()]
+    return "\n".join([QUALITY_HEAD, *sections])
+
+
+QUALITY_COLUMNS = "check | counts | out of | severity | allowed | threshold from"
+
+
+def _quality_row(rule: QualityRule) -> str:
+    allowed = "" if rule.threshold is None else f"{100 * rule.threshold:g} %"
+    return f"`{rule.id}` | {rule.words} | {rule.unit} | {rule.severity} | {allowed} | {_why(rule) if allowed else ''}"
+
+
+def _why(rule: QualityRule) -> str:
+    return "operational" if rule.why == OPERATIONAL else rule.why
+
+
+def _rows(columns: str, rows: Iterable[str]) -> str:
+    return _table("\n".join([columns, *rows]))
+
+
+ERAS_HEAD = """# Eras and feeds
+
+Rendered from the tests and the code. An era is several events taken as one: a course of radiotherapy, a cycle of
+chemotherapy, stays that follow each other, an exposure to a drug. A definition's `[eras.NAME]` sets the rule; each era
+keeps its parts. The examples have round numbers: courses of at most 10 days between fractions, cycles of 21 days, stays
+at most a day apart, supplies with a gap of 90 days. Days count from day 0.
+"""
+
+FEEDS_HEAD = """## Feeds
+
+When care is known, by the source that tells it. All lags are operational, to be contested. Through `snds_annual` rows
+keep their own dates (flux month, closure of the PMSI); its lags say until when a source is complete.
+"""
+
+
+def eras_page(specs: Iterable[EraSpec]) -> str:
+    """Return the page of eras and feeds."""
+    feeds = [_feed_row(feed) for feed in FEEDS.values()]
+    columns = "feed | city | hospital | register | causes of death | list to act on | source"
+    return "\n".join([ERAS_HEAD, *map(_era, specs), FEEDS_HEAD, _rows(columns, feeds)])
+
+
+def _era(spec: EraSpec) -> str:
+    events = _lines(spec.events, ("activity", "day", "last day", "quantity"))
+    outcome = _lines(spec.outcome, ("era", "days", "events"))
+    return "\n".join([f"## {spec.id}\n", f"{spec.words}\n", events, "**Eras**\n", outcome])
+
+
+def _feed_row(feed: Feed) -> str:
+    waits = " | ".join(_wait(feed.arrivals[family]) for family in ("city", "hospital", "register", "causes"))
+    return f"`{feed.id}` | {waits} | {'yes' if feed.actionable else 'no'} | {feed.source}"
+
+
+def _wait(arrival: Arrival | None) -> str:
+    if arrival is None:
+        return "not carried"
+    after = {"care": "the care", "month": "its month", "year": "its year"}[arrival.closes]
+    return f"{arrival.lag_days} days after {after}"
+
+
 if __name__ == "__main__":
     (REFERENCE / "snds-rules.md").write_text(snds_page(RULES), encoding="utf-8")
     (REFERENCE / "breakdown-rules.md").write_text(breakdown_page(SPECS), encoding="utf-8")
+    (REFERENCE / "quality-checks.md").write_text(quality_page(CHECKS), encoding="utf-8")
+    (REFERENCE / "eras-and-feeds.md").write_text(eras_page(ERAS), encoding="utf-8")

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.spec.render import REFERENCE, breakdown_page, snds_page
+from eventlogs.checks import CHECKS
+from tests.spec.render import REFERENCE, breakdown_page, eras_page, quality_page, snds_page
 from tests.spec.snds import RULES
 from tests.spec.test_breakdown import SPECS
+from tests.spec.test_eras import SPECS as ERAS
 
-PAGES = {"snds-rules.md": lambda: snds_page(RULES), "breakdown-rules.md": lambda: breakdown_page(SPECS)}
+PAGES = {
+    "snds-rules.md": lambda: snds_page(RULES),
+    "breakdown-rules.md": lambda: breakdown_page(SPECS),
+    "quality-checks.md": lambda: quality_page(CHECKS),
+    "eras-and-feeds.md": lambda: eras_page(ERAS),
+}
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -8,6 +8,7 @@ import polars as pl
 
 from eventlogs.activities import ActivityRules
 from eventlogs.errors import DefinitionError
+from eventlogs.snds.mco import METASTASES
 from eventlogs.snds.oracle.portal import Portal
 from eventlogs.snds.oracle.script import Section, Statement, union
 from eventlogs.snds.oracle.tables import Family
@@ -16,9 +17,6 @@ CODES_TABLE = "CODES"
 
 ROWS_PER_INSERT = 200
 """Oracle parses long chains of UNION ALL slowly."""
-
-METASTASES = ("C77", "C78", "C79")
-"""Principal diagnosis of a stay whose primary tumour may be associated."""
 
 
 def codes_of(lists: Mapping[str, pl.DataFrame], system: str) -> list[str]:
@@ -80,18 +78,20 @@ def compared(code: str, system: str) -> str:
 def is_coded(family: Family, alias: str, portal: Portal) -> str:
     """Return the condition that a row's code is in the lists; several code columns: one of them."""
     conditions = [
-        f"{_shaped(f'{alias}.{column}', size)} IN "
-        f"(SELECT k.CODE FROM {portal.own(CODES_TABLE)} k WHERE k.CODE_SYSTEM = '{system}')"
+        f"{shaped} IN (SELECT k.CODE FROM {portal.own(CODES_TABLE)} k WHERE k.CODE_SYSTEM = '{system}')"
         for column, (system, size) in family.code_columns.items()
+        for shaped in _shapes(f"{alias}.{column}", system, size)
     ]
     return conditions[0] if len(conditions) == 1 else "(" + "\n       OR ".join(conditions) + ")"
 
 
-def _shaped(column: str, size: int) -> str:
+def _shapes(column: str, system: str, size: int) -> list[str]:
+    """Return what of a column is compared; a UCD may be written as 34008, its seven characters and a key."""
     text = f"TRIM(TO_CHAR({column}))"
-    if size > 0:
-        return f"SUBSTR({text}, 1, {size})"
-    return f"SUBSTR({text}, {size})" if size else f"LTRIM({text}, '0')"
+    if size == 0:
+        return [f"LTRIM({text}, '0')"]
+    whole = f"SUBSTR({text}, 1, {size})" if size > 0 else f"SUBSTR({text}, {size})"
+    return [whole, f"SUBSTR({text}, 6, 7)"] if system == "UCD" else [whole]
 
 
 def begins(column: str, prefixes: Iterable[str]) -> str:

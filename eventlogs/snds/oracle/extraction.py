@@ -91,6 +91,8 @@ def _referentials(chosen: list[Family], rules: ActivityRules, portal: Portal) ->
 def _referential(one: Family, rules: ActivityRules, portal: Portal) -> str:
     if "BEN_NIR_PSA" in one.columns:
         condition = f"b.BEN_NIR_PSA IN (SELECT p.BEN_NIR_PSA FROM {portal.own(PSEUDONYMS)} p)"
+    elif "BEN_IDT_ANO" not in one.columns:
+        condition = f"b.DCD_IDT_ENC IN (SELECT c.DCD_IDT_ENC FROM {portal.own('KI_CCI_R')} c)"
     else:
         last = portal.own(ROUND.format(portal.rounds))
         condition = f"b.BEN_IDT_ANO IN (SELECT r.BEN_IDT_ANO FROM {last} r WHERE r.BEN_IDT_ANO IS NOT NULL)"

@@ -22,20 +22,10 @@ STAY_KEYS: Mapping[str, tuple[str, ...]] = {
 }
 """Chaining tables of the PMSI (they hold NIR_ANO_17), with the key of what they chain."""
 
-SINCE: Mapping[str, int] = {
-    "COH_NAI_RET": 2013, "COH_SEX_RET": 2013, "TYP_GEN_RSA": 2015, "COD_LES": 2018,
-}  # fmt: skip
-"""First year of columns that older tables lack (public SNDS schema of 2020)."""
-
-UNTIL: Mapping[tuple[str, str], int] = {
-    ("T_SSRaaC", "SOR_ANN"): 2009, ("T_HADaaC", "SOR_ANN"): 2017, ("T_RIPaaC", "SOR_ANN"): 2010,
-}  # fmt: skip
-"""Last year of columns that were given up (public SNDS schema of 2020)."""
-
 CODES: Mapping[str, tuple[str, int]] = {
     "CAM_PRS_IDE": ("CCAM", 7), "CDC_ACT": ("CCAM", 7), "CCAM_COD": ("CCAM", 7), "CCAM_ACT": ("CCAM", 7),
     "PHA_PRS_C13": ("CIP13", 13), "PHA_PRS_IDE": ("CIP7", 7),
-    "UCD_UCD_COD": ("UCD", -7), "COD_UCD": ("UCD", -7),
+    "UCD_UCD_COD": ("UCD", -7), "COD_UCD": ("UCD", -7), "UCD_COD": ("UCD", -7),
     "BIO_PRS_IDE": ("NABM", 0), "NABM_COD": ("NABM", 0),
     "TIP_PRS_IDE": ("LPP", 0), "LPP_COD": ("LPP", 0),
     "ACT_COD": ("NGAP", 0),
@@ -68,15 +58,13 @@ class Family:
 
     @property
     def is_referential(self) -> bool:
-        """Tables of beneficiaries, illnesses and causes of death: by pseudonym or by BEN_IDT_ANO."""
-        known = "BEN_NIR_PSA" in self.columns or "BEN_IDT_ANO" in self.columns
-        return known and self.name[:3] in ("IR_", "KI_")
+        """Tables of beneficiaries, illnesses and causes of death: by pseudonym, by BEN_IDT_ANO, or by DCD_IDT_ENC."""
+        return self.name[:3] in ("IR_", "KI_")
 
     def columns_of(self, year: int) -> list[str]:
         """Return the columns that the table of a year has."""
-        return [
-            name for name in self.columns if SINCE.get(name, 0) <= year <= UNTIL.get((self.name, name), year)
-        ]
+        table = schema.tables()[self.name]
+        return [name for name in self.columns if table.expects(name, str(year))]
 
     def of_year(self, year: int) -> str:
         """Return the table's name in a year: ``T_MCOaaB`` → ``T_MCO18B``."""
@@ -84,8 +72,9 @@ class Family:
 
     @property
     def code_columns(self) -> dict[str, tuple[str, int]]:
-        """Columns that hold a code by which rows are chosen."""
-        return {name: CODES[name] for name in self.columns if name in CODES}
+        """Columns that hold a code by which rows are chosen; ACT_COD is an act of the NGAP in external care only."""
+        known = [name for name in self.columns if name in CODES]
+        return {name: CODES[name] for name in known if name != "ACT_COD" or self.name.endswith("STC")}
 
     @property
     def associated(self) -> str | None:
