@@ -51,7 +51,7 @@ class Cancer(Generic[C]):
     diagnosis : tuple of str
         CIM-10 prefixes that put a person in the cohort.
     anchors : tuple of str
-        Activities that may be the index: the diagnostic act and the treatments.
+        Activities that may be the index: the diagnostic act, then the treatments.
     subtypes : tuple of str
         Names of `Profile.subtype`.
     regimens : tuple of tuple of int

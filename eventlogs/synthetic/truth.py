@@ -14,6 +14,9 @@ from .people import Ints
 from .scene import Cancer
 from .tables import as_date, table_years
 
+WASHOUT_DAYS = 730
+"""Who was diagnosed or treated longer before the index is no new patient to a reader."""
+
 RISK_SCHEMA: dict[str, type[pl.DataType]] = {
     "patient_id": pl.String, "breakdown": pl.String, "mu": pl.Float64, "sigma": pl.Float64, "p_never": pl.Float64,
     "monthly_hazard": pl.Float64, "monthly_hazard_later": pl.Float64, "supply_days": pl.Int64, "within_days": pl.Int64,
@@ -142,15 +145,26 @@ def deaths(claims: Claims, people: pl.DataFrame, calendar: p.Calendar) -> pl.Dat
 def cohort(
     events: pl.DataFrame, claims: Claims, people: pl.DataFrame, calendar: p.Calendar, cancer: Cancer[Any]
 ) -> pl.DataFrame:
-    """`person` and `index_day` of those a reader would include: site in a stay or an ALD, and a biopsy or treatment."""
+    """`person` and `index_day` of those a reader would include: site in a stay or an ALD, and a biopsy or treatment.
+
+    The first of `anchors` is the diagnostic act, the others are treatments.
+    """
     diagnosed = first_diagnoses(claims, people, calendar, cancer)
     patients = people.filter(pl.col("kind") == "patient").select("person", "patient_id")
     anchors = events.filter(pl.col("observable") & pl.col("activity").is_in(cancer.anchors))
     near = anchors.join(diagnosed, on="person", how="inner", maintain_order="left")
     if cancer.near_diagnosis_days is not None:
         near = near.filter(pl.col("day") >= pl.col("diagnosis_day") - cancer.near_diagnosis_days)
-    first = near.group_by("person", maintain_order=True).agg(index_day=pl.col("day").min())
-    return patients.join(first, on="person", how="inner", maintain_order="left")
+    first = near.group_by("person", maintain_order=True).agg(
+        index_day=pl.col("day").min(), diagnosis_day=pl.col("diagnosis_day").first()
+    )
+    treated = anchors.filter(pl.col("activity") != cancer.anchors[0]).group_by("person")
+    known = first.join(
+        treated.agg(treatment_day=pl.col("day").min()), on="person", how="left", maintain_order="left"
+    )
+    incident = pl.min_horizontal("diagnosis_day", "treatment_day") >= pl.col("index_day") - WASHOUT_DAYS
+    members = known.filter(incident).select("person", "index_day")
+    return patients.join(members, on="person", how="inner", maintain_order="left")
 
 
 def first_diagnoses(
