@@ -506,6 +506,10 @@ class PlainReader:
             self.stays.filter(_says_c50("DGN_PAL", "DGN_REL")),
             self.stays.join(associated, on=["year", *STAY_KEY], how="semi"),
         ]
+        stays += [
+            self._other_stays("HAD", ["ETA_NUM_EPMSI", "RHAD_NUM"]).filter(_says_c50("DGN_PAL")),
+            self._other_stays("SSR", ["ETA_NUM", "RHA_NUM"]).filter(_says_c50("MOR_PRP")),
+        ]
         diagnosed = pl.concat([ill, *(part.select("patient_id") for part in stays)]).unique()
         events = self.events().join(diagnosed, on="patient_id", how="semi")
         index = (
