@@ -21,7 +21,7 @@ Family = Literal["city", "hospital", "register", "causes"]
 
 FAMILIES: dict[Family, str] = {
     "city": r"^(ER|NS)_|^dcirs?$",
-    "hospital": r"^T_|^(pmsi|mco|external|ssr|had|rim)$",
+    "hospital": r"^T_|^(pmsi|mco|ssr|had|rip)$",
     "register": r"^IR_|^beneficiaries$",
     "causes": r"^KI_|^causes$",
 }

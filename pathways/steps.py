@@ -20,7 +20,7 @@ from eventlogs.checks.evidence import Counted
 from eventlogs.engine import Progress, silent
 from eventlogs.errors import DefinitionError, DisclosureRefused, StudyError, did_you_mean
 from eventlogs.feeds import FEEDS, feed_of
-from eventlogs.log import EVENT_COLUMNS, HORIZON_COLUMNS, PATIENT_COLUMNS, EventLog, empty
+from eventlogs.log import EVENT_COLUMNS, HORIZON_COLUMNS, PATIENT_COLUMNS, SIDE_SOURCES, EventLog, empty
 from eventlogs.quality import QualityComparison, QualityReport, check_log, compare_quality
 from pathways import definition
 from pathways.aggregates import LIMITS, read_aggregates, settings_of
@@ -487,7 +487,8 @@ def released_results(
 
 
 def _summary(log: EventLog, study: Study, policy: DisclosurePolicy, origin: Origin) -> Released:
-    cutoffs = [date.fromisoformat(day) for day in study.manifest["cutoff"].values()]
+    stated = {name: day for name, day in study.manifest["cutoff"].items() if name not in SIDE_SOURCES}
+    cutoffs = [date.fromisoformat(day) for day in stated.values()]
     return release_summary(
         log,
         study.pathway(),

@@ -13,8 +13,8 @@ from eventlogs.strata import is_overseas
 EDGE_MONTHS = 3
 """The last months before a horizon are held against those before."""
 
-LEAST_EVENTS = 20
-"""A month with fewer events usually is too small to judge."""
+LEAST = 20
+"""A month that usually has fewer patients, or events, is too small to judge."""
 
 LOW = 0.5
 """Share of the usual volume under which a month is short."""
@@ -86,12 +86,12 @@ def feed_lag(e: Evidence) -> Findings:
         .group_by("stratum", "month")
         .agg(pl.col("n").sum(), usual=(pl.col("rate") * pl.col("patients")).sum())
     )
-    return by_stratum(expected.filter(pl.col("usual") >= LEAST_EVENTS), pl.col("n") < LOW * pl.col("usual"))
+    return by_stratum(expected.filter(pl.col("usual") >= LEAST), pl.col("n") < LOW * pl.col("usual"))
 
 
 def month_empty(e: Evidence) -> Findings:
     usual = e.months.group_by("stratum").agg(usual=pl.col("n").median())
-    judged = e.months.join(usual.filter(pl.col("usual") >= LEAST_EVENTS), on="stratum")
+    judged = e.months.join(usual.filter(pl.col("usual") >= LEAST), on="stratum")
     return by_stratum(judged, pl.col("n") == 0)
 
 
@@ -140,7 +140,7 @@ RULES = (
          "of the last three months before the horizon, those with less than half of the volume expected so long after "
          "the index", feed_lag),
     Rule("month_empty", "completeness", "completeness", "warning", "months", 0.0,
-         "months without any event of a source that usually has 20 or more", month_empty),
+         "months without any event of a source that usually tells of 20 patients or more", month_empty),
     Rule("source_silent", "completeness", "completeness", "warning", "sources", 0.0,
          "claims or stays that have a horizon and no event", source_silent),
 )  # fmt: skip

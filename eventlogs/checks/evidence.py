@@ -110,14 +110,14 @@ class Evidence:
 
     @cached_property
     def months(self) -> pl.DataFrame:
-        """Events of each whole month before the horizon: ``stratum``, ``month``, ``n``, ``covid``; zeros too."""
-        return _whole_months(self._observed, ["stratum"], pl.len())
+        """Patients of each whole month before the horizon, whose number sessions do not inflate: ``stratum``,
+        ``month``, ``n``, ``covid``; zeros too."""
+        return _whole_months(self._observed, ["stratum"])
 
     @cached_property
     def facility_months(self) -> pl.DataFrame:
-        """As `months`, of each ``facility``; ``n`` are patients, whose number sessions do not inflate."""
-        seen = self._observed.drop_nulls("facility")
-        return _whole_months(seen, ["stratum", "facility"], pl.col("patient_id").n_unique())
+        """As `months`, of each ``facility``."""
+        return _whole_months(self._observed.drop_nulls("facility"), ["stratum", "facility"])
 
     @cached_property
     def follow_up(self) -> pl.DataFrame:
@@ -155,12 +155,12 @@ def _stratum() -> pl.Expr:
     return pl.coalesce(family_of(), "source", pl.lit(WHOLE))
 
 
-def _whole_months(events: pl.DataFrame, key: list[str], number: pl.Expr) -> pl.DataFrame:
+def _whole_months(events: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     month = pl.col("start").dt.month_start()
     counted = (
         events.filter(month.dt.month_end() <= pl.col("until"))
         .group_by(*key, month=month)
-        .agg(n=number, until=pl.col("until").first())
+        .agg(n=pl.col("patient_id").n_unique(), until=pl.col("until").first())
     )
     last = pl.col("until").max().dt.offset_by("1d").dt.month_start().dt.offset_by("-1mo")
     spans = counted.group_by(key).agg(first=pl.col("month").min(), last=last)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from eventlogs.checks.completeness import LEAST_EVENTS, by_stratum
+from eventlogs.checks.completeness import LEAST, by_stratum
 from eventlogs.checks.evidence import NOTHING, Evidence, Findings, Rule, one, share_of
 from eventlogs.feeds import family_of
 
@@ -133,7 +133,7 @@ def _against_neighbours(months: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     beside = pl.concat_list(seen.shift(step).over(key) for step in NEIGHBOURS).list.drop_nulls()
     inside = place.is_between(reach, pl.len().over(key).cast(pl.Int64) - reach - 1)
     judged = months.with_columns(usual=beside.list.median(), beside=beside.list.len(), inside=inside)
-    return judged.filter("inside", pl.col("beside") >= reach, pl.col("usual") >= LEAST_EVENTS)
+    return judged.filter("inside", pl.col("beside") >= reach, pl.col("usual") >= LEAST)
 
 
 BREAKS = ~(pl.col("n") / pl.col("usual")).is_between(LOW, HIGH)
@@ -195,7 +195,8 @@ RULES = (
          "months in which a facility saw under half or over twice the patients of the months beside it (median)",
          facility_break),
     Rule("volume_break", "plausibility", "temporal", "warning", "months", 0.05,
-         "months of a source with under half or over twice the events of the months beside it (median)", volume_break),
+         "months in which a source told of under half or over twice the patients of the months beside it (median)",
+         volume_break),
     Rule("covid_break", "plausibility", "temporal", "information", "months of facilities", None,
          "such months of March to May 2020: marked apart, since care did fall", covid_break,
          "Vincelet 2021 (PMC8429352); DREES"),

@@ -7,7 +7,7 @@ from typing import Any
 import narwhals as nw
 
 from eventlogs.activities import ActivityRules
-from eventlogs.snds.rows import Source, Tables, as_rows, beside, cleaned, together, total, with_prefix
+from eventlogs.snds.rows import Source, Tables, as_rows, beside, cleaned, count_where, together, with_prefix
 
 ALD_KINDS = [41, 43, 45]
 """IMB_ETM_NAT of long-term illnesses: on the list, off the list, polypathology."""
@@ -63,7 +63,7 @@ def counted_illnesses(t: Tables, rules: ActivityRules, year: str = "") -> nw.Laz
     end = nw.col("IMB_ALD_DTF")
     rows = t("IR_IMB_R").select(
         nw.len().alias("illnesses_read"),
-        total(end.is_null() | (end.dt.year() >= OPEN_END_YEAR), "trap.null_date"),
+        count_where(end.is_null() | (end.dt.year() >= OPEN_END_YEAR), "trap.null_date"),
     )
     superfluous = _versions(illnesses(t)).select((nw.col("n") - 1).sum().alias("trap.ald_versions"))
     return beside([rows, superfluous])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -133,11 +133,6 @@ def chaining_counts(t: Tables, field: Field, practice: Practice, year: str) -> n
         _double(field, practice, year).sum().alias("trap.double_facility"),
         nw.col("entry").is_null().sum().alias("trap.month_only"),
     )
-
-
-def beside(counts: Iterable[nw.LazyFrame[Any]]) -> nw.LazyFrame[Any]:
-    """Put rows of counts side by side, as one row."""
-    return reduce(lambda left, right: left.join(right, how="cross"), counts)
 
 
 def total(frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:

@@ -19,16 +19,16 @@ from eventlogs.activities import CODE_SHAPES, ActivityRules
 TABLES = files("eventlogs.snds")
 
 MISREAD = {
-    "YYYY600": "archiving of a digital image, a supplement; taken for a mammogram",
-    "ZBQJ001": "MRI of the thorax; taken for breast MRI",
-    "ZBQN001": "MRI of the thorax; taken for breast MRI",
-    "FCFA021": "excision of a limb node for diagnosis; taken for a sentinel node",
-    "JGFA014": "palliative resection of the prostate by the urethra; taken for a prostatectomy",
-    "JGFA015": "resection of a benign prostate by the urethra; taken for a prostatectomy",
-    "JGFE023": "resection of a benign prostate by the urethra; taken for a prostatectomy",
-    "JGFE365": "resection of a benign prostate by the urethra, laser; taken for a prostatectomy",
+    "YYYY600": ("archiving of a digital image, a supplement", ("mammography", "screening_mammography")),
+    "ZBQJ001": ("MRI of the thorax", ("breast_mri",)),
+    "ZBQN001": ("MRI of the thorax", ("breast_mri",)),
+    "FCFA021": ("excision of a limb node for diagnosis", ("axillary_surgery",)),
+    "JGFA014": ("palliative resection of the prostate by the urethra", ("radical_prostatectomy",)),
+    "JGFA015": ("resection of a benign prostate by the urethra", ("radical_prostatectomy",)),
+    "JGFE023": ("resection of a benign prostate by the urethra", ("radical_prostatectomy",)),
+    "JGFE365": ("resection of a benign prostate by the urethra, laser", ("radical_prostatectomy",)),
 }
-"""CCAM acts that published lists misread, with what their label says (CCAM labels, catalogue of 2025)."""
+"""CCAM acts that published lists misread: what their label says (catalogue of 2025), and what they are taken for."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def code_counts(rules: ActivityRules, medicines: Medicines) -> dict[str, int]:
     -------
     dict of str to int
         ``trap.atc_vintages``: ATC of the definition that have another vintage. ``trap.code_typos``: codes without the
-        shape of their system. ``misread_codes``: acts of `MISREAD` that the definition lists.
+        shape of their system. ``misread_codes``: acts that the definition takes for what they are not (`MISREAD`).
     """
     codes = rules.codes.select("code_system", "code").unique()
     atc = codes.filter(pl.col("code_system") == "ATC")["code"]
@@ -182,7 +182,11 @@ def code_counts(rules: ActivityRules, medicines: Medicines) -> dict[str, int]:
     return {
         "trap.atc_vintages": int(atc.is_in(renamed.implode()).sum()),
         "trap.code_typos": sum(int((~fits).sum()) for fits in shaped),
-        "misread_codes": codes.filter(
-            pl.col("code_system") == "CCAM", pl.col("code").is_in(list(MISREAD))
-        ).height,
+        "misread_codes": _misread(rules.of_system("CCAM")),
     }
+
+
+def _misread(acts: pl.DataFrame) -> int:
+    wrong = [(code, activity) for code, (_, taken_for) in MISREAD.items() for activity in taken_for]
+    pairs = pl.DataFrame(wrong, schema=["code", "activity"], orient="row")
+    return acts.join(pairs, on=["code", "activity"], how="semi").height

@@ -16,7 +16,7 @@ from eventlogs.activities import ActivityRules
 from eventlogs.snds import schema
 from eventlogs.snds.geography import ABROAD
 from eventlogs.snds.practice import Practice
-from eventlogs.snds.rows import LINE_KEY, Source, Tables, as_rows, beside, misread, total, wrong_key
+from eventlogs.snds.rows import LINE_KEY, Source, Tables, as_rows, beside, count_where, misread, wrong_key
 
 
 @dataclass(frozen=True)
@@ -353,23 +353,23 @@ def _counted_lines(t: Tables, world: World) -> nw.LazyFrame[Any]:
     leaks = {} if world is DCIR else {"trap.public_leak": nw.col("ETE_IND_TAA") == 1}
     return t(world.table("PRS")).select(
         nw.len().alias("lines_read"),
-        total(nw.col("FLX_DIS_DTD").is_null(), "lines_without_flux"),
-        total(nw.col("EXE_SOI_DTD").is_null(), "trap.null_date"),
-        total(late, "trap.flux_month"),
-        *(total(~keep, f"trap.{trap}") for trap, keep in line_filters(world).items()),
-        *(total(leak, name) for name, leak in leaks.items()),
+        count_where(nw.col("FLX_DIS_DTD").is_null(), "lines_without_flux"),
+        count_where(nw.col("EXE_SOI_DTD").is_null(), "trap.null_date"),
+        count_where(late, "trap.flux_month"),
+        *(count_where(~keep, f"trap.{trap}") for trap, keep in line_filters(world).items()),
+        *(count_where(leak, name) for name, leak in leaks.items()),
     )
 
 
 def _counted_medicines(t: Tables, world: World) -> nw.LazyFrame[Any]:
     short = ~_is_cip13() & ~nw.col("PHA_PRS_IDE").is_null()
-    return t(world.table("PHA")).select(total(short, "trap.cip_lengths"))
+    return t(world.table("PHA")).select(count_where(short, "trap.cip_lengths"))
 
 
 def _counted_units(t: Tables, world: World, practice: Practice) -> nw.LazyFrame[Any]:
     """Count UCD not written on seven characters, and the rows that are left to the PMSI."""
     long = nw.col("UCD_UCD_COD").str.len_chars() != UCD_CHARACTERS
-    written = t(world.table("UCD")).select(total(long, "trap.ucd_forms"))
+    written = t(world.table("UCD")).select(count_where(long, "trap.ucd_forms"))
     left = _told_by_pmsi(practice)
     if not left:
         return written
@@ -377,12 +377,12 @@ def _counted_units(t: Tables, world: World, practice: Practice) -> nw.LazyFrame[
     told = (
         t(world.table("UCD")).select(*world.key, "UCD_TOP_UCD").join(lines, on=list(world.key), how="inner")
     )
-    return beside([written, told.select(total(_any(left), "trap.drugs_told_twice"))])
+    return beside([written, told.select(count_where(_any(left), "trap.drugs_told_twice"))])
 
 
 def _counted_places(t: Tables, world: World) -> nw.LazyFrame[Any]:
-    leaking = _places(t, world).select(total(nw.col("leaks") == 1, "trap.public_leak"))
-    wrong = t(world.table("ETE")).select(total(wrong_key("ETB_EXE_FIN"), "facilities_wrong_key"))
+    leaking = _places(t, world).select(count_where(nw.col("leaks") == 1, "trap.public_leak"))
+    wrong = t(world.table("ETE")).select(count_where(wrong_key("ETB_EXE_FIN"), "facilities_wrong_key"))
     return beside([leaking, wrong])
 
 

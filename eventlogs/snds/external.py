@@ -15,7 +15,6 @@ from eventlogs.snds.chaining import (
     STAY,
     VISIT_RETURN_CODES,
     Field,
-    beside,
     chained,
     chaining_counts,
     hospital_rows,
@@ -26,7 +25,7 @@ from eventlogs.snds.chaining import (
 from eventlogs.snds.mco import first_activity
 from eventlogs.snds.mco_drugs import ucd7
 from eventlogs.snds.practice import Practice
-from eventlogs.snds.rows import Source, Tables, coded, misread, together
+from eventlogs.snds.rows import Source, Tables, beside, coded, misread, together
 
 EXTERNAL = Field("T_MCOaaCSTC", stay="SEQ_NUM", return_codes=VISIT_RETURN_CODES, doubled=("AP-HP", "AP-HM"))
 """The hospitals of Lyon (HCL) report their external care once."""

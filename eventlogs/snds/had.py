@@ -13,7 +13,6 @@ from eventlogs.activities import ActivityRules
 from eventlogs.snds.chaining import (
     STAY,
     Field,
-    beside,
     chained,
     chaining_counts,
     deaths,
@@ -25,7 +24,7 @@ from eventlogs.snds.chaining import (
 )
 from eventlogs.snds.mco import first_activity
 from eventlogs.snds.practice import Practice
-from eventlogs.snds.rows import Source, Tables, coded, together
+from eventlogs.snds.rows import Source, Tables, beside, coded, together
 
 HAD = Field("T_HADaaC", "ETA_NUM_EPMSI", "RHAD_NUM")
 

@@ -10,7 +10,6 @@ from eventlogs.activities import ActivityRules
 from eventlogs.snds.chaining import (
     STAY,
     Field,
-    beside,
     by_prefix,
     chained,
     chaining_counts,
@@ -24,7 +23,7 @@ from eventlogs.snds.chaining import (
     total,
 )
 from eventlogs.snds.practice import Practice
-from eventlogs.snds.rows import Source, Tables, coded, misread, together
+from eventlogs.snds.rows import Source, Tables, beside, coded, count_where, misread, together, wrong_key
 
 MCO = Field("T_MCOaaC")
 
@@ -48,7 +47,7 @@ METASTASES = ("C77", "C78", "C79")
 def touched() -> dict[str, nw.Expr]:
     """Return, by trap, whether a stay of T_MCOaaB falls into it, whatever the switches."""
     ghm = nw.col("GRG_GHM")
-    automatic = (nw.col("TYP_GEN_RSA") != 0).fill_null(False) | (
+    automatic = (nw.col("TYP_GEN_RSA") != "0").fill_null(False) | (
         nw.col("GHS_NUM") == AUTOMATIC_GHS
     ).fill_null(False)
     return {
@@ -183,6 +182,7 @@ def counted(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[Any
                 *(touching.sum().alias(f"trap.{trap}") for trap, touching in traps.items()),
             ),
             total(spread, "trap.metastasis_first"),
+            t("T_MCOaaB").select(count_where(wrong_key("ETA_NUM"), "facilities_wrong_key")),
             misread(t, "T_MCOaaA", "CDC_ACT"),
             chaining_counts(t, MCO, rules.practice, year),
         ]

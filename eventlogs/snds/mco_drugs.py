@@ -12,10 +12,10 @@ from typing import Any
 import narwhals as nw
 
 from eventlogs.activities import ActivityRules
-from eventlogs.snds.chaining import STAY, beside, hospital_rows, keyed, total
+from eventlogs.snds.chaining import STAY, hospital_rows, keyed, total
 from eventlogs.snds.mco import MCO, stays
 from eventlogs.snds.practice import Practice
-from eventlogs.snds.rows import Source, Tables, coded, together
+from eventlogs.snds.rows import Source, Tables, beside, coded, together
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from eventlogs.activities import ActivityRules
 from eventlogs.snds.chaining import (
     STAY,
     Field,
-    beside,
     chained,
     chaining_counts,
     deaths,
@@ -21,7 +20,7 @@ from eventlogs.snds.chaining import (
     total,
 )
 from eventlogs.snds.practice import Practice
-from eventlogs.snds.rows import Source, Tables, together
+from eventlogs.snds.rows import Source, Tables, beside, together
 
 RIM = Field("T_RIPaaC", "ETA_NUM_EPMSI", "RIP_NUM")
 
@@ -38,7 +37,7 @@ def sequences(t: Tables, practice: Practice, year: str) -> nw.LazyFrame[Any]:
 
 
 def _made_up() -> nw.Expr:
-    return (nw.col("TYP_GEN_RSA") != 0).fill_null(False)
+    return (nw.col("TYP_GEN_RSA") != "0").fill_null(False)
 
 
 def sequence_rows(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[Any]:

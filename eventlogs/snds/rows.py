@@ -142,15 +142,14 @@ def together(parts: Iterable[nw.LazyFrame[Any]], t: Tables) -> nw.LazyFrame[Any]
     return nw.concat(found) if found else as_rows(t("pairs").head(0))
 
 
-def total(flag: nw.Expr, name: str) -> nw.Expr:
+def count_where(flag: nw.Expr, name: str) -> nw.Expr:
     """Count the rows of which something holds; where it can't be said (null) it does not."""
     return nw.when(flag).then(nw.lit(1)).otherwise(nw.lit(0)).sum().alias(name)
 
 
 def beside(counts: Iterable[nw.LazyFrame[Any]]) -> nw.LazyFrame[Any]:
-    """Put frames of one row side by side."""
-    first, *others = counts
-    return reduce(lambda left, right: left.join(right, how="cross"), others, first)
+    """Put rows of counts side by side, as one row."""
+    return reduce(lambda left, right: left.join(right, how="cross"), counts)
 
 
 FACILITY_DIGITS = 9

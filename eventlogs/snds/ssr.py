@@ -15,7 +15,6 @@ from eventlogs.activities import ActivityRules
 from eventlogs.snds.chaining import (
     STAY,
     Field,
-    beside,
     chained,
     chaining_counts,
     deaths,
@@ -27,13 +26,13 @@ from eventlogs.snds.chaining import (
 )
 from eventlogs.snds.mco import first_activity
 from eventlogs.snds.practice import Practice
-from eventlogs.snds.rows import Source, Tables, coded, together
+from eventlogs.snds.rows import Source, Tables, beside, coded, together
 
 SSR = Field("T_SSRaaC", stay="RHA_NUM")
 
 WEEK = [*STAY, "RHS_NUM"]
 
-REAL_WEEKS = (0, 4)
+REAL_WEEKS = ("0", "4")
 """TYP_GEN_RHA of weeks that took place (CNAM course on the PMSI); the others are made for billing."""
 
 

@@ -50,15 +50,24 @@ def observed_events(
             in_stay=_told_by_stay(),
             in_visit=pl.col("visited").fill_null(False),
             boxes=pl.when(pl.col("quantity").is_not_null()).then("boxes"),
-            day=pl.coalesce("told_day", "day"),
+            why=pl.coalesce("lost", "problem", "visit_problem", pl.lit("flux_after_extract")),
         )
     )
-    why = pl.coalesce("lost", "problem", "visit_problem", pl.lit("flux_after_extract"))
     return (
-        judged.with_columns(observable=pl.col("in_lines") | pl.col("in_stay") | pl.col("in_visit"), why=why)
+        _as_told(judged)
         .group_by("person", "activity", "day", maintain_order=True)
         .agg(pl.col("observable").any(), pl.col("why").first(), quantity=pl.col("boxes").sum())
         .with_columns(why=pl.when(~pl.col("observable")).then("why"))
+    )
+
+
+def _as_told(judged: pl.DataFrame) -> pl.DataFrame:
+    """Events on the day that is told: a claim keeps the day of care where the stay has a month or a week only."""
+    claimed = pl.col("in_lines") | pl.col("in_visit")
+    moved = pl.col("told_day").is_not_null()
+    kept = judged.filter(~moved | claimed).with_columns(observable=claimed | (pl.col("in_stay") & ~moved))
+    return pl.concat(
+        [kept, judged.filter(moved).with_columns(day=pl.col("told_day"), observable=pl.col("in_stay"))]
     )
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from eventlogs.snds import identity, schema
 from eventlogs.snds.extract import Extract
 from eventlogs.snds.identity import extraction_name, temporary_name
+from eventlogs.snds.practice import Practice
 from pathways.cli import main
 from tests.reference import reference
 
@@ -95,3 +97,45 @@ def test_random_tables_with_distinct_stays_say_that_nobody_enters(
     assert main(["build", str(mended), "-o", str(tmp_path / "study"), "--pathway", "breast_cancer"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "Nobody entered the cohort: of 10 persons in IR_BEN_R, 0 have a diagnosis" in said
+
+
+def test_every_column_that_is_read_is_one_of_its_table() -> None:
+    source = reference("snds", "random_tables")
+    headers = {
+        path.stem: set(path.read_text(encoding="utf-8").split("\n", 1)[0].split(","))
+        for path in source.rglob("*.csv")
+    }
+    tables = {name: table for name, table in schema.tables().items() if name in headers}
+    unknown = {name: set(table.columns) - headers[name] for name, table in tables.items()}
+    assert len(tables) > 30
+    assert {name: columns for name, columns in unknown.items() if columns} == {}
+
+
+def test_causes_and_referentials_of_random_tables_are_read(tmp_path: Path) -> None:
+    source = reference("snds", "random_tables")
+    names = (
+        "IR_BEN_R",
+        "IR_IBA_R",
+        "KI_CCI_R",
+        "KI_ECD_R",
+        "ER_PRS_F",
+        "ER_BIO_F",
+        "ER_TIP_F",
+        "T_MCOaaB",
+        "T_MCOaaC",
+    )
+    for path in source.rglob("*.csv"):
+        if path.stem in names:
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    extract = Extract.open(tmp_path, tmp_path)
+    practice = Practice()
+    pairs = identity.registry(extract, practice)
+    people = identity.persons(pairs, practice)
+    certificates = extract.scan("KI_CCI_R").collect()
+    assert people.height >= 10
+    assert certificates.height == 10
+    assert certificates["BEN_DCD_DTE"].null_count() == 0
+    assert extract.scan("KI_ECD_R").collect()["ECD_CIM_COD"].str.starts_with("C").all()
+    assert set(identity.link(pairs, people).idents["BEN_IDT_ANO"]) >= set(
+        extract.scan("IR_IBA_R").collect()["BEN_IDT_ANO"].drop_nulls()
+    )

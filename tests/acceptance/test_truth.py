@@ -27,6 +27,13 @@ def extract(cancer: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="module")
+def small(cancer: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("truth") / "small"
+    synthesise(out, patients=250, seed=5, cancer=cancer)
+    return out
+
+
 def built_events(extract: Path, out: Path, cancer: str) -> pl.DataFrame:
     return build(extract, out, pathway=f"{cancer}_cancer").log().events
 
@@ -44,7 +51,7 @@ def test_log_equals_the_planted_truth(extract: Path, cancer: str, tmp_path: Path
 
 
 def test_log_equals_the_truth_of_clean_tables(cancer: str, tmp_path: Path) -> None:
-    synthesise(tmp_path / "extract", patients=600, seed=3, cancer=cancer, quirks="none")
+    synthesise(tmp_path / "extract", patients=400, seed=3, cancer=cancer, quirks="none")
     assert_log_equals_truth(tmp_path / "extract", tmp_path / "study", cancer)
 
 
@@ -58,15 +65,15 @@ def test_the_generator_plants_the_traps_that_the_readers_know() -> None:
     assert tuple(KNOWN_TRAPS) == TRAPS
 
 
-def test_row_order_and_format_change_nothing(extract: Path, cancer: str, tmp_path: Path) -> None:
+def test_row_order_and_format_change_nothing(small: Path, cancer: str, tmp_path: Path) -> None:
     shuffled = tmp_path / "shuffled"
     shuffled.mkdir()
-    for path in extract.glob("*.parquet"):
+    for path in small.glob("*.parquet"):
         table = pl.read_parquet(path).sample(fraction=1.0, shuffle=True, seed=1)
         table.write_csv(shuffled / f"{path.stem}.csv", separator=";", date_format="%d/%m/%Y")
     for name in ("extract.toml", "deprivation.csv"):
-        (shuffled / name).write_bytes((extract / name).read_bytes())
-    study_one = build(extract, tmp_path / "one", pathway=f"{cancer}_cancer")
+        (shuffled / name).write_bytes((small / name).read_bytes())
+    study_one = build(small, tmp_path / "one", pathway=f"{cancer}_cancer")
     study_two = build(shuffled, tmp_path / "two", pathway=f"{cancer}_cancer")
     first, second = study_one.log(), study_two.log()
     assert first.events.equals(second.events)
@@ -77,21 +84,21 @@ def test_row_order_and_format_change_nothing(extract: Path, cancer: str, tmp_pat
 
 
 def test_many_slices_and_buckets_give_the_same_log(
-    extract: Path, cancer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, cancer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = built_events(extract, tmp_path / "one", cancer)
+    whole = built_events(small, tmp_path / "one", cancer)
     monkeypatch.setattr("eventlogs.snds.build.LINES_PER_SLICE", 5_000)
     monkeypatch.setattr("eventlogs.snds.build.PERSONS_PER_BUCKET", 100)
-    assert built_events(extract, tmp_path / "many", cancer).equals(whole)
+    assert built_events(small, tmp_path / "many", cancer).equals(whole)
 
 
-def test_truth_is_never_read(extract: Path, cancer: str, tmp_path: Path) -> None:
-    study = build(extract, tmp_path / "study", pathway=f"{cancer}_cancer")
+def test_truth_is_never_read(small: Path, cancer: str, tmp_path: Path) -> None:
+    study = build(small, tmp_path / "study", pathway=f"{cancer}_cancer")
     assert not [name for name in study.manifest["source"]["sha256"] if "truth" in name]
 
 
-def test_each_event_lists_its_rows(extract: Path, cancer: str, tmp_path: Path) -> None:
-    study = build(extract, tmp_path / "study", pathway=f"{cancer}_cancer")
+def test_each_event_lists_its_rows(small: Path, cancer: str, tmp_path: Path) -> None:
+    study = build(small, tmp_path / "study", pathway=f"{cancer}_cancer")
     events, origins = study.log().events, study.origins().collect()
     key = ["patient_id", "rank"]
     assert events.join(origins, on=key, how="anti").is_empty()

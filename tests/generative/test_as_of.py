@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eventlogs.feeds import FEEDS, Arrival, Feed, under_feed
+from eventlogs.feeds import FEEDS, Arrival, Feed, family_of, under_feed
 from eventlogs.log import EVENT_COLUMNS, TIME, EventLog, conform
+from eventlogs.snds import horizons, schema
 
 DAY_0 = datetime(2020, 12, 1)
 PEOPLE = ("anna", "berthe", "carole")
@@ -130,11 +131,11 @@ def log_of(written: list[Row], died: Mapping[str, tuple[int, int]]) -> EventLog:
         )
         | {"exit_reason": pl.String},
     )
-    horizons = pl.DataFrame({"source": [*SOURCES, "all"], "observed_until": [day(400)] * (len(SOURCES) + 1)})
+    observed = pl.DataFrame({"source": [*SOURCES, "all"], "observed_until": [day(400)] * (len(SOURCES) + 1)})
     return EventLog.create(
         frame.filter(pl.col("known_until").is_null()),
         people,
-        horizons,
+        observed,
         withdrawn=conform(frame.filter(pl.col("known_until").is_not_null()), EVENT_COLUMNS, "events"),
     )
 
@@ -302,12 +303,24 @@ def test_before_a_horizon_nothing_is_on_its_way(profile: Feed, written: list[Row
 )
 def test_a_horizon_stops_where_the_feed_is_complete(feed: str, source: str, at: date, until: date) -> None:
     events = pl.DataFrame({"patient_id": ["anna"], "activity": ["x"], "start": [datetime(2018, 1, 1)]})
-    horizons = pl.DataFrame({"source": [source], "observed_until": [datetime(2022, 12, 31)]})
-    log = EventLog.create(events, None, horizons)
+    stated = pl.DataFrame({"source": [source], "observed_until": [datetime(2022, 12, 31)]})
+    log = EventLog.create(events, None, stated)
     assert log.as_of(at, FEEDS[feed]).horizons["observed_until"][0] == datetime(
         until.year, until.month, until.day
     )
     assert log.as_of(at).horizons["observed_until"][0] == datetime(at.year, at.month, at.day)
+
+
+def test_every_snds_table_and_horizon_is_of_a_family() -> None:
+    tables = [*schema.tables(), "dcir", "beneficiaries", "causes", *horizons.ANCHORS]
+    families = dict(pl.DataFrame({"source": tables}).select("source", family=family_of()).rows())
+    assert {name for name, family in families.items() if family is None} == set()
+    assert {families[name] for name in ("mco", "ssr", "had", "rip", "T_RIPaaR3A")} == {"hospital"}
+    assert (families["NS_PRS_F"], families["KI_CCI_R"], families["IR_IMB_R"]) == (
+        "city",
+        "causes",
+        "register",
+    )
 
 
 def test_sources_that_a_feed_does_not_carry_leave_with_their_horizons() -> None:

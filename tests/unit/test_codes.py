@@ -76,7 +76,9 @@ def test_traps_of_code_lists_are_counted() -> None:
     counted = code_counts(
         rules(
             ("ATC", "L01XC03", None, "old"), ("ATC", "L01FF01", None, "new"), ("ATC", "L02BA01", None, "same"),
-            ("CCAM", "QEF005", None, "typo"), ("CCAM", "YYYY600", None, "misread"), ("CCAM", "QEFA005", None, "fine"),
+            ("CCAM", "QEF005", None, "typo"), ("CCAM", "YYYY600", None, "mammography"),
+            ("CCAM", "ZBQJ001", None, "mri_scan"),
+            ("CCAM", "QEFA005", None, "fine"),
         ),
         KNOWN,
     )  # fmt: skip

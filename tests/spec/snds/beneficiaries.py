@@ -198,14 +198,15 @@ A | 075 | 101
 B | 097 | 411
 C | 209 | 004
 D | 099 | 999
-E | 991 | 000""",
+E | 991 | 000
+F |     |""",
             "IR_IMB_R": "BEN_NIR_PSA\nA",
             "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01",
             "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001",
         },
         "A-1 | breast_biopsy | 2021-03-01",
         traps=("geography",),
-        counts={"trap.geography": 4},
+        counts={"trap.geography": 5},
     ),
     Rule(
         "age_of_lines",
