@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from eventlogs.snds.practice import Practice
+from eventlogs.practice import Practice
 
 CODE_SYSTEMS = ("CCAM", "GHM", "DP", "CIM10", "ATC", "CIP13", "UCD", "PRS_NAT", "NABM", "LPP", "PEC", "NGAP")
 """What a code list may be written in.
@@ -48,6 +48,9 @@ CODE_COLUMNS = {
     "activity": pl.String,
 }
 
+
+PALLIATIVE = "palliative_care"
+"""Activity whose first event is the exit of that name."""
 
 IndexStrategy = Literal["index_activities", "first_treatment", "biopsy_or_endoscopy", "ald", "first_stay"]
 """Which event is the index: the first of the named activities, of those with role ``treatment``, of those with role

@@ -9,6 +9,7 @@
       origins/            the source rows that each event stands for (SNDS), sorted likewise
       withdrawn/          events that a later line took back
       attrition.json      who entered the cohort, step by step (SNDS)
+      regimens.parquet    guesses at chemotherapy regimens, where the definition asks for them (SNDS)
       patients.parquet    horizons.parquet
       quality.json        the checks
       released/           what may leave: every table already through the disclosure gate
@@ -238,6 +239,27 @@ class Study:
             return pl.DataFrame(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, json.JSONDecodeError) as error:
             raise StudyError(f"{path} is damaged; build the study again") from error
+
+    def regimens(self) -> pl.DataFrame:
+        """Return the regimens guessed from the spacing of chemotherapy sessions, all of low confidence.
+
+        Returns
+        -------
+        polars.DataFrame
+            A course a row: ``patient_id``, ``start``, ``end``, ``n_sessions``, ``spacing``, ``regimen``,
+            ``confidence``.
+
+        Raises
+        ------
+        StudyError
+            The study has none: they are inferred only where the definition asks for it.
+        """
+        path = self.path / "regimens.parquet"
+        if not path.is_file():
+            raise StudyError(
+                f"{self.path} has no regimens; set infer_regimens = true in [snds] of the definition and build it again"
+            )
+        return pl.read_parquet(path, glob=False)
 
     def released_names(self) -> list[str]:
         """Return the names of the released tables."""

@@ -17,7 +17,7 @@ import polars as pl
 from eventlogs.activities import ActivityRules
 from eventlogs.engine import Local, Progress, Slice, silent
 from eventlogs.errors import ExtractError
-from eventlogs.snds import attach, cohort, dcir, identity, patient
+from eventlogs.snds import attach, cohort, dcir, identity, patient, schema
 from eventlogs.snds.codes import code_counts, code_lists, medicines
 from eventlogs.snds.exits import own_horizons
 from eventlogs.snds.extract import Extract
@@ -99,7 +99,7 @@ def build(folder: Path, rules: ActivityRules, out: Path, work: Path, progress: P
     return Report(
         counts={**counts, **identity.counts(people), "trap.freshness": extract.superseded_rows()},
         absent_columns=found.absent,
-        absent_tables=tuple(name for name in attach_tables() if not extract.has(name)),
+        absent_tables=_absent_tables(extract, world),
         synthetic=extract.synthetic,
         cutoff={row["source"]: row["observed_until"].date() for row in observed.to_dicts()},
         unknown_tables=extract.unknown,
@@ -109,11 +109,10 @@ def build(folder: Path, rules: ActivityRules, out: Path, work: Path, progress: P
     )
 
 
-def attach_tables() -> list[str]:
-    """Return the families that the build reads."""
-    from eventlogs.snds.schema import tables
-
-    return list(tables())
+def _absent_tables(extract: Extract, world: dcir.World) -> tuple[str, ...]:
+    """Return the tables that the readers know and the extract lacks, those of the other world of claims aside."""
+    others = tuple(f"{other.prefix}_" for other in WORLDS.values() if other is not world)
+    return tuple(name for name in schema.tables() if not extract.has(name) and not name.startswith(others))
 
 
 @dataclass

@@ -17,7 +17,7 @@ import narwhals as nw
 import polars as pl
 
 from eventlogs.activities import ActivityRules
-from eventlogs.snds.practice import Practice
+from eventlogs.practice import Practice
 from eventlogs.snds.rows import Tables, as_rows, cleaned, with_prefix
 from eventlogs.snds.schema import year_of
 

@@ -13,9 +13,9 @@ from typing import Any
 import narwhals as nw
 
 from eventlogs.activities import ActivityRules
+from eventlogs.practice import Practice
 from eventlogs.snds import schema
 from eventlogs.snds.geography import ABROAD
-from eventlogs.snds.practice import Practice
 from eventlogs.snds.rows import LINE_KEY, Source, Tables, as_rows, beside, count_where, misread, wrong_key
 
 

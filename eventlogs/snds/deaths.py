@@ -52,9 +52,9 @@ def deaths(told: pl.DataFrame, order: Sequence[str]) -> pl.DataFrame:
     Parameters
     ----------
     told : polars.DataFrame
-        Result of `told`.
+        Result of `told`, of the tellers in `order`.
     order : sequence of {'causes', 'beneficiaries', 'stays'}
-        One that is not named tells no death.
+        The surest first.
 
     Returns
     -------
@@ -63,8 +63,7 @@ def deaths(told: pl.DataFrame, order: Sequence[str]) -> pl.DataFrame:
     """
     place = {teller: position for position, teller in enumerate(order)}
     return (
-        told.filter(pl.col("teller").is_in(list(order)))
-        .sort("person", pl.col("teller").replace_strict(place, return_dtype=pl.Int32), "start", "source")
+        told.sort("person", pl.col("teller").replace_strict(place, return_dtype=pl.Int32), "start", "source")
         .group_by("person", maintain_order=True)
         .agg(pl.col("start", "source").first(), pl.col("known_from").min())
     )

@@ -6,14 +6,11 @@ from datetime import date
 
 import polars as pl
 
-from eventlogs.activities import CohortRules
+from eventlogs.activities import PALLIATIVE, CohortRules
 from eventlogs.log import HORIZON_COLUMNS, conform
 
 LAG_DAYS = 183
 """Days until a claim is known: 98 to 99 % of care has arrived after six months of flux (SNDS documentation)."""
-
-PALLIATIVE = "palliative_care"
-"""Activity whose first event is the exit of that name."""
 
 LEFT_SILENT = ("scheme_exit", "abroad")
 """Exits after which silence can't be read, for nothing would be seen: the patient's own horizon."""

@@ -11,6 +11,7 @@ from typing import Any
 import narwhals as nw
 
 from eventlogs.activities import ActivityRules
+from eventlogs.practice import Practice
 from eventlogs.snds.chaining import (
     STAY,
     VISIT_RETURN_CODES,
@@ -24,7 +25,6 @@ from eventlogs.snds.chaining import (
 )
 from eventlogs.snds.mco import first_activity
 from eventlogs.snds.mco_drugs import ucd7
-from eventlogs.snds.practice import Practice
 from eventlogs.snds.rows import Source, Tables, beside, coded, misread, together
 
 EXTERNAL = Field("T_MCOaaCSTC", stay="SEQ_NUM", return_codes=VISIT_RETURN_CODES, doubled=("AP-HP", "AP-HM"))

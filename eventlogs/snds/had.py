@@ -10,6 +10,7 @@ from typing import Any
 import narwhals as nw
 
 from eventlogs.activities import ActivityRules
+from eventlogs.practice import Practice
 from eventlogs.snds.chaining import (
     STAY,
     Field,
@@ -23,7 +24,6 @@ from eventlogs.snds.chaining import (
     presence,
 )
 from eventlogs.snds.mco import first_activity
-from eventlogs.snds.practice import Practice
 from eventlogs.snds.rows import Source, Tables, beside, coded, together
 
 HAD = Field("T_HADaaC", "ETA_NUM_EPMSI", "RHAD_NUM")

@@ -16,10 +16,10 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from eventlogs.practice import Practice
 from eventlogs.snds.chaining import FICTITIOUS
 from eventlogs.snds.extract import Extract
 from eventlogs.snds.geography import commune, is_unusual, of_local_section, territory
-from eventlogs.snds.practice import Practice
 from eventlogs.snds.schema import NULL_YEAR
 
 PAIR = ["BEN_NIR_PSA", "BEN_RNG_GEM"]

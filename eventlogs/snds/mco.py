@@ -7,6 +7,7 @@ from typing import Any
 import narwhals as nw
 
 from eventlogs.activities import ActivityRules
+from eventlogs.practice import Practice
 from eventlogs.snds.chaining import (
     STAY,
     Field,
@@ -22,7 +23,6 @@ from eventlogs.snds.chaining import (
     presence,
     total,
 )
-from eventlogs.snds.practice import Practice
 from eventlogs.snds.rows import Source, Tables, beside, coded, count_where, misread, together, wrong_key
 
 MCO = Field("T_MCOaaC")

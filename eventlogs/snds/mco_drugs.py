@@ -12,9 +12,9 @@ from typing import Any
 import narwhals as nw
 
 from eventlogs.activities import ActivityRules
+from eventlogs.practice import Practice
 from eventlogs.snds.chaining import STAY, hospital_rows, keyed, total
 from eventlogs.snds.mco import MCO, stays
-from eventlogs.snds.practice import Practice
 from eventlogs.snds.rows import Source, Tables, beside, coded, together
 
 

@@ -118,8 +118,8 @@ def _found(rows: pl.DataFrame, people: pl.DataFrame, rules: ActivityRules) -> _F
     stands = netting.standing(netted)
     told = hospital.told(dated, expanded=rules.practice.grouped_sessions == "expanded")
     stays = dating.with_event(told, activities)
-    told_deaths = deaths.told(dated)
-    dead = deaths.deaths(told_deaths, rules.practice.death_order)
+    believed = deaths.told(dated).filter(pl.col("teller").is_in(list(rules.practice.death_order)))
+    dead = deaths.deaths(believed, rules.practice.death_order)
     died = dating.with_event(deaths.as_found(dead if death else dead.clear(), death or ""), activities)
     found = pl.concat([stands, hospital.hospital_events(stays), died.select(netting.FOUND)])
     return _Found(
@@ -128,7 +128,7 @@ def _found(rows: pl.DataFrame, people: pl.DataFrame, rules: ActivityRules) -> _F
         netted=netted,
         deaths=dead,
         events=merging.one_a_day(found),
-        parts=(netting.origins(counted, stands), stays, told_deaths.join(died, on="person")),
+        parts=(netting.origins(counted, stands), stays, believed.join(died, on="person")),
         counts={
             "rows_without_date": undated,
             **dating.touched(rows),
@@ -150,7 +150,7 @@ def _followed(
         members.join(exits.care(found.rows), on="person", how="left")
         .join(died, on="person", how="left")
         .with_columns(
-            death_date=pl.coalesce("died_on", "death_date"),
+            death_date="died_on",
             observed_from=pl.coalesce(*stated, "first_care", "index_date"),
         )
     )

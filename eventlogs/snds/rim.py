@@ -7,6 +7,7 @@ from typing import Any
 import narwhals as nw
 
 from eventlogs.activities import ActivityRules
+from eventlogs.practice import Practice
 from eventlogs.snds.chaining import (
     STAY,
     Field,
@@ -19,7 +20,6 @@ from eventlogs.snds.chaining import (
     presence,
     total,
 )
-from eventlogs.snds.practice import Practice
 from eventlogs.snds.rows import Source, Tables, beside, together
 
 RIM = Field("T_RIPaaC", "ETA_NUM_EPMSI", "RIP_NUM")

@@ -12,6 +12,7 @@ from typing import Any
 import narwhals as nw
 
 from eventlogs.activities import ActivityRules
+from eventlogs.practice import Practice
 from eventlogs.snds.chaining import (
     STAY,
     Field,
@@ -25,7 +26,6 @@ from eventlogs.snds.chaining import (
     presence,
 )
 from eventlogs.snds.mco import first_activity
-from eventlogs.snds.practice import Practice
 from eventlogs.snds.rows import Source, Tables, beside, coded, together
 
 SSR = Field("T_SSRaaC", stay="RHA_NUM")

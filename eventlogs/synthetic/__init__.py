@@ -10,6 +10,9 @@ own that is no chemotherapy (28Z17Z), so that radiotherapy counts from the chemo
 is billed in DCIR; a patient's surgery, chemotherapy and radiotherapy are in one centre; injections of
 prostate cancer last three months and go on until care stops; everyone with lung or prostate cancer has a
 bronchoscopy or a biopsy.
+
+`TRAPS` names what can be planted, one by one; `quirks` says how. The truth is what a correct reader finds with the
+default choices, and is written from the claims, without any reader.
 """
 
 from __future__ import annotations

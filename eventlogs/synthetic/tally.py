@@ -11,7 +11,7 @@ from eventlogs.synthetic.quirks import TRAPS
 from eventlogs.synthetic.quirks.lines import MISREAD_ACTS
 from eventlogs.synthetic.quirks.stays import GEOGRAPHIC
 from eventlogs.synthetic.quirks.written import MONTHS_FROM, NO_AGE
-from eventlogs.synthetic.tables.shared import NOBODY, NULL_DATE, RETURN_CODES
+from eventlogs.synthetic.tables.shared import NOBODY, NULL_DATE, RETURN_CODES, VISIT_RETURN_CODES
 
 Tables = dict[str, pl.DataFrame]
 
@@ -51,8 +51,8 @@ def _supplement() -> pl.Expr:
     return (pl.col("CPL_MAJ_TOP") >= 2) | (pl.col("CPL_AFF_COD") == 16) | (pl.col("BSE_PRS_NAT") == 0)
 
 
-def _unchained() -> pl.Expr:
-    return (pl.col("NIR_ANO_17") == NOBODY) | pl.any_horizontal(pl.col(RETURN_CODES) != "0")
+def _unchained(return_codes: tuple[str, ...]) -> pl.Expr:
+    return (pl.col("NIR_ANO_17") == NOBODY) | pl.any_horizontal(pl.col(return_codes) != "0")
 
 
 COUNTS: dict[str, Callable[[Tables, pl.DataFrame], int]] = {
@@ -60,7 +60,10 @@ COUNTS: dict[str, Callable[[Tables, pl.DataFrame], int]] = {
     "shared_pseudonym": _people(pl.col("shared_psa")),
     "fictitious_number": _people(pl.col("kind") == "fictitious"),
     "renewed_pseudonyms": _people(pl.col("nir").is_null()),
-    "chaining_error": _rows("T_MCOaaC", _unchained),
+    "chaining_error": lambda tables, people: (
+        _rows("T_MCOaaC", lambda: _unchained(RETURN_CODES))(tables, people)
+        + _rows("T_MCOaaCSTC", lambda: _unchained(VISIT_RETURN_CODES))(tables, people)
+    ),
     "double_facility": _rows("T_MCOaaB", _is("ETA_NUM", *GEOGRAPHIC)),
     "grouping_error": _rows("T_MCOaaB", lambda: pl.col("GRG_GHM").str.starts_with("90")),
     "special_stay": _rows(

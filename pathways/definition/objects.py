@@ -10,7 +10,7 @@ from typing import Literal
 import polars as pl
 
 from eventlogs.activities import CODE_COLUMNS, ActivityRules, CohortRules, EraRule, NetworkRule
-from eventlogs.snds.practice import Practice
+from eventlogs.practice import Practice
 
 Kind = Literal["late_step", "missed_step", "interruption"]
 Language = Literal["fr", "en"]

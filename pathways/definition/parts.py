@@ -17,7 +17,7 @@ from eventlogs.activities import (
     IndexStrategy,
     NetworkRule,
 )
-from eventlogs.snds.practice import DEATH_SOURCES, Practice
+from eventlogs.practice import DEATH_SOURCES, Practice
 from pathways.definition.objects import (
     Activity,
     BreakdownDefinition,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +29,10 @@ from pathways.steps import build, mine
 from pathways.study import Study
 from tests import oracle_sql
 
-CANCERS = {"breast": "breast_cancer"}
+CANCERS = {name: f"{name}_cancer" for name in ("breast", "colorectal")}
 """Synthetic extract → definition."""
 
-YEARS = range(2018, 2025)
+DOCS = Path(__file__).parents[2] / "docs"
 
 KEY = ["level", "source", "target"]
 
@@ -54,12 +55,13 @@ class Case:
 @pytest.fixture(scope="module", params=CANCERS)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder, pathway = tmp_path_factory.mktemp("aggregate"), CANCERS[request.param]
-    synthesise(folder / "whole", cancer=request.param, patients=400, seed=11)
+    synthesise(folder / "whole", cancer=request.param, patients=600, seed=11)
+    oracle_sql.shorten(folder / "whole")
     keep_counted_tables(folder / "whole", folder / "extract")
     build(folder / "extract", folder / "direct", pathway=pathway)
     mine(folder / "direct")
-    script = extract_sql(pathway, f"{YEARS[0]}-{YEARS[-1]}", aggregate=True)
-    connection = oracle_sql.database(folder / "extract", YEARS)
+    script = extract_sql(pathway, "2020-2022", aggregate=True)
+    connection = oracle_sql.database(folder / "extract", oracle_sql.YEARS)
     oracle_sql.run(script, connection)
     oracle_sql.export(script, connection, folder / "exports")
     (folder / "exports" / "extract.toml").write_text("synthetic = true\n", encoding="utf-8")
@@ -164,6 +166,20 @@ def test_what_does_not_come_from_the_script_is_refused(case: Case, tmp_path: Pat
     with pytest.raises(error):
         build(folder, tmp_path / "study", pathway=case.pathway, door="aggregate")
     assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize("case", ["breast"], indirect=True)
+def test_the_commands_of_the_page_run(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(case.exports, tmp_path / "extract")
+    page = (DOCS / "how-to" / "extract-on-the-portal.md").read_text(encoding="utf-8")
+    lines = re.findall(r"(?m)^ +(pathways (?:extract-sql|build) .*)$", page)
+    assert len(lines) == 4
+    for line in lines:
+        assert main(shlex.split(line)[1:]) == 0, line
+    assert Study.open(tmp_path / "study").is_aggregate
+    for step in ("breast.sql", "breast-aggregate.sql"):
+        assert (tmp_path / step).stat().st_size > 100_000
 
 
 def test_a_missing_table_and_a_missing_definition_are_said(case: Case, tmp_path: Path) -> None:

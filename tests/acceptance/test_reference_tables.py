@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from eventlogs.practice import Practice
 from eventlogs.snds import identity, schema
 from eventlogs.snds.extract import Extract
 from eventlogs.snds.identity import extraction_name, temporary_name
-from eventlogs.snds.practice import Practice
 from pathways.cli import main
 from tests.reference import reference
 

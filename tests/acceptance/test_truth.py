@@ -15,6 +15,14 @@ from pathways.steps import build
 KEY = ["patient_id", "activity", "start"]
 
 
+COUNTED_ALIKE = [
+    "policy_holder", "shared_pseudonym", "fictitious_number", "chaining_error", "double_facility", "grouping_error",
+    "special_stay", "provider_stay", "sessions_kept", "information_line", "public_leak", "majoration", "month_only",
+    "cip_lengths", "misread_acts",
+]  # fmt: skip
+"""Traps whose count by the readers is that of the rows, stays or patients in the tables."""
+
+
 @pytest.fixture(scope="module", params=list(CANCERS))
 def cancer(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -59,6 +67,14 @@ def test_log_equals_the_truth_of_clean_tables(cancer: str, tmp_path: Path) -> No
 def test_every_trap_alone(trap: str, tmp_path: Path) -> None:
     synthesise(tmp_path / "extract", patients=400, seed=3, quirks=[trap])
     assert_log_equals_truth(tmp_path / "extract", tmp_path / "study", "breast")
+
+
+def test_the_readers_count_what_was_planted(small: Path, cancer: str, tmp_path: Path) -> None:
+    counts = build(small, tmp_path / "study", pathway=f"{cancer}_cancer").manifest["counts"]
+    truth = pl.read_parquet(small / "truth" / "traps.parquet").filter(pl.col("trap").is_in(COUNTED_ALIKE))
+    assert {trap: counts[f"trap.{trap}"] for trap in COUNTED_ALIKE} == dict(
+        truth.select("trap", "planted").iter_rows()
+    )
 
 
 def test_the_generator_plants_the_traps_that_the_readers_know() -> None:

@@ -74,7 +74,7 @@ def _table(keyed: pl.DataFrame, people: pl.DataFrame, name: str) -> pl.DataFrame
         until=pl.col("end").dt.date(),
     )  # fmt: skip
     if name == "condition_occurrence":
-        first = people.select("person_id", code=pl.lit("C50.9"), at=pl.lit("2019-01-01").str.to_date())
+        first = people.select("person_id", code=pl.lit("C50.9"), at=pl.lit("2023-01-01").str.to_date())
         rows = pl.concat([rows, first], how="diagonal_relaxed")
     return rows.select(
         "person_id", "quantity", "visit_occurrence_id", pl.col("code").alias(f"{concept}_source_value"),
@@ -174,7 +174,7 @@ def test_meds_codes_become_activities(network: EventLog, tmp_path: Path) -> None
     diagnosed = (
         standard.select("subject_id")
         .unique()
-        .with_columns(time=pl.lit("2019-01-01").str.to_datetime(time_unit="us"), code=pl.lit("ICD10//C50.9"))
+        .with_columns(time=pl.lit("2023-01-01").str.to_datetime(time_unit="us"), code=pl.lit("ICD10//C50.9"))
     )
     pl.concat([standard, diagnosed], how="diagonal").sort("subject_id", "time").write_parquet(path)
     read = meds.read(tmp_path / "meds", PATHWAY.rules()).log

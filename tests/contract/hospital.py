@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from eventlogs.activities import ActivityRules
-from eventlogs.snds.practice import Practice
+from eventlogs.practice import Practice
 
 CODES = (
     ("CCAM", "QEHJ001", None, "breast_biopsy"),

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from eventlogs.practice import Practice
 from eventlogs.snds.build import build
-from eventlogs.snds.practice import Practice
 from eventlogs.snds.traps import TRAPS
 from pathways.definition import load
 from tests.spec.snds import DEFAULTS, RULES

@@ -10,7 +10,7 @@ import pytest
 
 from eventlogs.activities import CODE_SYSTEMS, CohortRules
 from eventlogs.errors import DefinitionError
-from eventlogs.snds.practice import Practice
+from eventlogs.practice import Practice
 from pathways.definition import built_in, check_against, load, parse
 
 SMALL = """

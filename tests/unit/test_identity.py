@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from eventlogs.practice import Practice
 from eventlogs.snds import identity
 from eventlogs.snds.extract import Extract
 from eventlogs.snds.geography import commune, territory
-from eventlogs.snds.practice import Practice
 
 RESIDENCES = """
 075 | 101 | 01C751000 | 75   | 75101

@@ -13,10 +13,10 @@ import pytest
 from eventlogs.activities import CODE_COLUMNS, ActivityRules, CohortRules
 from eventlogs.log import EventLog
 from eventlogs.observation import observation_periods
+from eventlogs.practice import Practice
 from eventlogs.snds import cohort, patient, regimens
 from eventlogs.snds.exits import own_horizons
 from eventlogs.snds.merging import SOURCE_ORDER
-from eventlogs.snds.practice import Practice
 from eventlogs.snds.rows import ROW
 from eventlogs.snds.schema import tables
 
@@ -107,6 +107,17 @@ class TestOrigins:
         death = built.origins.filter(pl.col("rank") == 1)
         assert death.select("source", "key").rows() == [("IR_BEN_R", "p0"), ("KI_CCI_R", "p0")]
         assert built.events["start"].dt.date().to_list() == [MARCH, date(2021, 5, 6)]
+
+    def test_a_teller_that_is_not_named_tells_no_death(self) -> None:
+        certified = {"kind": "death", "source": "KI_CCI_R", "code": "C509", "date": date(2021, 5, 6)}
+        rules = replace(RULES, practice=Practice(death_order=("causes",)))
+        persons = people(2, death_date=date(2021, 5, 5))
+        given = rows(
+            claim(1, MARCH, APRIL), certified, claim(2, MARCH, APRIL, person=1), DIAGNOSED | {"person": 1}
+        )
+        built = patient.build(given, persons, rules)
+        assert built.patients["death_date"].dt.date().to_list() == [date(2021, 5, 6), None]
+        assert built.origins.filter(pl.col("source") == "IR_BEN_R").is_empty()
 
     def test_rows_outside_the_cohort_and_before_the_lookback_have_no_event(self) -> None:
         lines = [claim(1, MARCH, APRIL), claim(2, date(2019, 3, 1), date(2019, 4, 1), activity="scan")]
@@ -349,3 +360,39 @@ class TestRegimens:
                       "stay": "0", "date": date(2021, 3, 2), "quantity": 1}  # fmt: skip
         counts = patient.build(rows(*stay, drug), people(), RULES).counts
         assert counts["trap.molecules_inside_ghs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "known_from"),
+    [
+        ("IR_BEN_R", date(2021, 11, 4)),
+        ("KI_CCI_R", date(2023, 5, 5)),
+        ("T_MCOaaB", date(2022, 7, 1)),
+    ],
+)
+def test_a_death_is_known_when_its_teller_comes(source: str, known_from: date) -> None:
+    died = date(2021, 5, 5)
+    told = [] if source == "IR_BEN_R" else [{"kind": "death", "source": source, "date": died}]
+    persons = people(**({"death_date": died} if source == "IR_BEN_R" else {}))
+    built = patient.build(rows(claim(1, MARCH, APRIL), *told), persons, RULES)
+    assert built.patients["death_known_from"].dt.date().to_list() == [known_from]
+
+
+def test_palliative_care_before_the_index_ends_nothing() -> None:
+    early = ACT | {"activity": "palliative_care", "date": date(2021, 2, 1), "stay": "1"}
+    rules = under(exits=("palliative_care",), index_activities=("biopsy",))
+    built = patient.build(rows(early, claim(1, MARCH, APRIL)), people(), rules)
+    assert built.patients["exit_date"].null_count() == 1
+
+
+def test_care_abroad_before_the_index_ends_nothing() -> None:
+    gone = present(date(2020, 1, 1), date(2020, 2, 1), "abroad")
+    assert left([CARE, gone], ("abroad",))[0] is None
+
+
+def test_causes_of_death_are_no_horizon_of_care() -> None:
+    built = patient.build(rows(claim(1, MARCH, APRIL)), people(), RULES)
+    horizons = pl.DataFrame(
+        {"source": ["dcir", "causes"], "observed_until": [date(2023, 6, 1), date(2020, 12, 31)]}
+    )
+    assert EventLog.create(built.events, built.patients, horizons).observed_until == datetime(2023, 6, 1)

@@ -170,7 +170,7 @@ def test_communes_read_as_the_territory_of_truth(extract: Path) -> None:
 def test_column_names_are_those_of_the_schema(extract: Path, snds_schema: pl.DataFrame) -> None:
     for path in sorted(extract.glob("*.parquet")):
         family = re.sub(r"^(T_[A-Z]{3})\d\d(_\d\d)?", r"\1aa", path.stem)
-        variables = snds_schema.filter(pl.col("table") == re.sub(r"_20\d\d$", "", family))["variable"]
+        variables = snds_schema.filter(pl.col("table") == re.sub(r"_(20\d\d|ARC)$", "", family))["variable"]
         assert set(pl.read_parquet(path).columns) <= set(variables), path.stem
 
 

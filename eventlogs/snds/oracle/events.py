@@ -29,7 +29,7 @@ READ = (
 )  # fmt: skip
 """Tables that tell something in an aggregate extraction."""
 
-SYSTEMS = ("CCAM", "CIP13", "UCD", "NABM", "LPP", "PRS_NAT", "GHM", "DP", "CIM10")
+SYSTEMS = ("CCAM", "CIP13", "CIP7", "UCD", "NABM", "LPP", "PRS_NAT", "GHM", "DP", "CIM10")
 
 ROWS_PER_INSERT = 200
 
@@ -63,6 +63,13 @@ DETAILS = (
         "NVL(d.CAM_ACT_COD, '1') = '1'",
     ),
     Detail("ER_PHA_F", "CIP13", "TRIM(TO_CHAR(d.PHA_PRS_C13))", "d.PHA_ACT_QSN * a.UNITS"),
+    Detail(
+        "ER_PHA_F",
+        "CIP7",
+        "TRIM(TO_CHAR(d.PHA_PRS_IDE))",
+        "d.PHA_ACT_QSN * a.UNITS",
+        "NVL(LENGTH(TRIM(TO_CHAR(d.PHA_PRS_C13))), 0) <> 13",
+    ),
     Detail("ER_UCD_F", "UCD", "SUBSTR(TRIM(TO_CHAR(d.UCD_UCD_COD)), -7)", "d.UCD_DLV_NBR"),
     Detail("ER_BIO_F", "NABM", "LTRIM(TRIM(TO_CHAR(d.BIO_PRS_IDE)), '0')", "d.BIO_ACT_QSN"),
     Detail("ER_TIP_F", "LPP", "LTRIM(TRIM(TO_CHAR(d.TIP_PRS_IDE)), '0')", "d.TIP_ACT_QSN"),
@@ -382,6 +389,7 @@ def _cohort(rules: ActivityRules, there: set[str], portal: Portal) -> dict[str, 
     return {
         "opened": _opened(rules, portal),
         "index_days": _index_days(rules, portal),
+        "near_diagnosis": _near_diagnosis(rules, portal),
         "diagnosis_in": quoted(cohort.diagnosis_in),
         "conditions": "".join(f"\n   AND {condition}" for condition in _conditions(rules, portal)),
         "lookback": lookback,
@@ -417,6 +425,18 @@ def _index_days(rules: ActivityRules, portal: Portal) -> str:
         for name in cohort.index
     ]
     return union((f"        {select}" for select in selects), every=True)
+
+
+def _near_diagnosis(rules: ActivityRules, portal: Portal) -> str:
+    """Return the condition that leaves out days long before the first diagnosis, where the definition asks."""
+    days = rules.cohort.near_diagnosis_days
+    if days is None:
+        return ""
+    return (
+        "\n  LEFT JOIN (SELECT o.PERSON, MIN(o.CARE_DAY) AS FIRST_DAY\n"
+        f"               FROM {portal.own('OPENED')} o GROUP BY o.PERSON) g\n"
+        f"    ON g.PERSON = x.PERSON\n WHERE g.FIRST_DAY IS NULL OR x.CARE_DAY >= g.FIRST_DAY - {days}"
+    )
 
 
 def _among(activities: Sequence[str], strategy: str, portal: Portal) -> str:

@@ -155,7 +155,7 @@ CREATE TABLE ${own}INDEXED AS
 SELECT x.PERSON, MIN(x.CARE_DAY) AS INDEX_DAY
   FROM (
 $index_days
-       ) x
+       ) x$near_diagnosis
  GROUP BY x.PERSON
 ;
 
