@@ -1,11 +1,15 @@
 """Synthetic SNDS extracts with planted truth.
 
-Nobody in them exists: people, centres, communes and pseudonyms are drawn from a seed. `parameters` says where each
-number comes from.
+Nobody in them exists: people, centres, communes and pseudonyms are drawn from a seed. `cancers` has the numbers, the
+course and the events of each cancer, `parameters` what they share; both say which number is
+published and which is ours.
 
 Simplifications that a reader should know: the first session of radiotherapy and the operation keep the day that was
-drawn, so that the laws of delays stay exact, and may fall on a week-end; a biopsy at a public hospital is billed in
-DCIR; a patient's surgery, chemotherapy and radiotherapy are in one centre.
+drawn, so that the laws of delays stay exact, and may fall on a week-end; trastuzumab given alone is in a séance of its
+own that is no chemotherapy (28Z17Z), so that radiotherapy counts from the chemotherapy; a biopsy at a public hospital
+is billed in DCIR; a patient's surgery, chemotherapy and radiotherapy are in one centre; injections of
+prostate cancer last three months and go on until care stops; everyone with lung or prostate cancer has a
+bronchoscopy or a biopsy.
 
 `TRAPS` names what can be planted, one by one; `quirks` says how. The truth is what a correct reader finds with the
 default choices, and is written from the claims, without any reader.

@@ -32,6 +32,15 @@ def private_nature(scene: AnyScene, person: Ints, nature: int) -> pl.Series:
     return pl.Series(np.where(scene.profile.public[person], 0, nature)).replace(0, None)
 
 
+def moved(acts: pl.DataFrame, facility: Ints) -> pl.DataFrame:
+    """Day stays at another centre, which may be of the other sector: only a private one bills the act."""
+    private = pl.Series(facility % p.FACILITY_SLOTS >= p.FACILITY_SLOTS // 2)
+    billed = pl.when(private).then(pl.lit(p.TECHNICAL_ACT, dtype=pl.Int64))
+    return acts.with_columns(
+        entry=pl.col("day"), exit=pl.col("day"), facility=pl.Series(facility), nature=billed
+    )
+
+
 def first_days(scene: AnyScene, longest: int) -> Ints:
     """A day between the index and the first treatment, at most `longest` days after the index."""
     gap = np.minimum(scene.dates.first_treatment - scene.dates.biopsy, longest)
@@ -218,14 +227,15 @@ def port(scene: AnyScene, person: Ints, day: Ints) -> pl.DataFrame:
 
 
 def rehabilitation(scene: AnyScene) -> pl.DataFrame:
-    """A stay of rehabilitation for the cancer after the operation (SSR), more often in the frail: on no list."""
+    """A stay of rehabilitation for the cancer after the operation (SSR), more often in the frail."""
     frail = scene.people["frail"].to_numpy()
     share = np.where(frail, p.REHABILITATION_SHARE["frail"], p.REHABILITATION_SHARE["others"])
     person = where((scene.dates.surgery < p.NEVER) & (scene.rng.random(scene.size) < share))
     entry = scene.dates.surgery[person] + scene.rng.integers(8, 15, person.size)
-    return emit(person, entry, field="ssr", stay=stay_key("rehabilitation", person), entry=entry,
-                exit=entry + scene.rng.integers(14, 36, person.size), dp=tumour(scene, person),
-                facility=scene.profile.facility[person])  # fmt: skip
+    site = tumour(scene, person)
+    return emit(person, entry, activity="hospital_stay", code=site, code_system="CIM10", field="ssr", dp=site,
+                stay=stay_key("rehabilitation", person), entry=entry, facility=scene.profile.facility[person],
+                exit=entry + scene.rng.integers(14, 36, person.size))  # fmt: skip
 
 
 # --- chemotherapy, drugs, radiotherapy --------------------------------------------------------------------

@@ -72,8 +72,8 @@ PALLIATIVE_OFFSETS = tuple(21 * k for k in range(6))  # ours: days of the sessio
 CHEMO_FULL_STAY_SHARE = 0.06  # ours: first course given in an ordinary stay
 EARLY_STOP_SHARE = 0.08  # ours: chemotherapy that ends after two to four sessions (not with breast cancer)
 POSTPONED_SHARE = 0.18  # ours: the sessions after the third are a week late
-HOME_PALLIATIVE_SHARE = 0.0  # ours: palliative care begins at home (HAD) and not in a hospital bed
-REHABILITATION_SHARE = {"frail": 0.0, "others": 0.0}  # ours: a rehabilitation stay after the operation
+HOME_PALLIATIVE_SHARE = 0.25  # ours: palliative care begins at home (HAD) and not in a hospital bed
+REHABILITATION_SHARE = {"frail": 0.12, "others": 0.02}  # ours: a rehabilitation stay after the operation
 
 # --- planted breakdowns -----------------------------------------------------------------------------------
 EFFECTS = {
@@ -107,7 +107,9 @@ STAYS_PER_YEAR = (0.05, 0.25)  # ours: stays for the cancer; others, frail
 OTHER_STAYS_PER_YEAR = 0.05  # ours: stays with the cancer as associated diagnosis only: no event
 NOISE_LINES_PER_YEAR = 4.0  # ours: pharmacy, biology, nursing, dental and other specialists: no event
 BYSTANDER_SHARE = 0.10  # ours: beneficiaries beside the patients, without the cancer
-HOSPITAL_VISIT_SHARE = 0.0  # ours: consultations of patients of public centres that are external care
+HOSPITAL_VISIT_SHARE = (
+    0.45  # ours: specialist consultations of patients of public centres that are external care
+)
 
 # --- codes (CCAM, CIM-10, GHM, ATC/CIP13, UCD, nature of care: public nomenclatures) ----------------------
 PLANNING_CODES = ("ZZMK021", "ZZMK024", "ZZMK019")

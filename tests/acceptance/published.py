@@ -87,7 +87,7 @@ class Simulated:
 
 def simulate(name: str, patients: int = PATIENTS) -> Simulated:
     """Draw patients of one cancer."""
-    chunk = Chunk(0, 0, patients, SEED, quirks=False)
+    chunk = Chunk(0, 0, patients, SEED, quirks=frozenset())
     return Simulated(name, draw_patients(chunk, draw_land(land_stream(SEED), 8), FOLLOWED, CANCERS[name]))
 
 

@@ -368,7 +368,7 @@ class PlainReader:
         parts = [
             *self._billed(), self.acts, self._sessions(), self._full_stay_events(), self._deaths(),
             self.palliative.select("patient_id", activity=pl.lit("palliative_care"), start="entry"),
-            self._drugs_in_stays(), self._external_biology(),
+            self._drugs_in_stays(), *self._external_care(), *self._home_and_rehabilitation(),
         ]  # fmt: skip
         columns = ["patient_id", "activity", "start"]
         every = pl.concat(
@@ -418,15 +418,48 @@ class PlainReader:
             activity=pl.lit("targeted_therapy"), start=pl.col("entry") + pl.duration(days="DELAI")
         )
 
-    def _external_biology(self) -> pl.DataFrame:
+    def _external_care(self) -> list[pl.DataFrame]:
         key = ["year", "ETA_NUM", "SEQ_NUM"]
-        sequences = stay_table(self.folder, "CSTC").filter(
-            pl.all_horizontal(pl.col(VISIT_RETURN_CODES) == "0")
+        sequences = (
+            stay_table(self.folder, "CSTC")
+            .filter(pl.all_horizontal(pl.col(VISIT_RETURN_CODES) == "0"))
+            .join(self._owners(), on="NIR_ANO_17")
         )
-        done = stay_table(self.folder, "FLSTC").join(sequences, on=key).join(self._owners(), on="NIR_ANO_17")
-        return done.with_columns(
-            activity=pl.lit("tumour_marker"), start=pl.col("EXE_SOI_DTD") + pl.duration(days="DEL_DAT_ENT")
+        day = pl.col("EXE_SOI_DTD") + pl.duration(days="DEL_DAT_ENT")
+        biology, visits = (
+            stay_table(self.folder, part).join(sequences, on=key).with_columns(start=day)
+            for part in ("FLSTC", "FCSTC")
         )
+        specialty = pl.col("EXE_SPE").cast(pl.Int64).replace_strict(SPECIALTY, default=None)
+        return [
+            biology.with_columns(activity=pl.lit("tumour_marker")),
+            visits.with_columns(activity=specialty),
+        ]
+
+    def _home_and_rehabilitation(self) -> list[pl.DataFrame]:
+        """Palliative care at home by its mode of care; rehabilitation for the cancer, from a Monday."""
+        home = self._other_stays("HAD", ["ETA_NUM_EPMSI", "RHAD_NUM"]).filter(pl.col("PEC_PAL") == "04")
+        again = self._other_stays("SSR", ["ETA_NUM", "RHA_NUM"]).filter(_says_c50("MOR_PRP"))
+        return [
+            home.with_columns(activity=pl.lit("palliative_care"), start="EXE_SOI_DTD"),
+            again.with_columns(
+                activity=pl.lit("hospital_stay"), start=pl.col("EXE_SOI_DTD").dt.truncate("1w")
+            ),
+        ]
+
+    def _other_stays(self, field: str, key: list[str]) -> pl.DataFrame:
+        def every(part: str) -> pl.DataFrame:
+            tables = [
+                table(self.folder, f"T_{field}{year}{part}").with_columns(year=pl.lit(year))
+                for year in years(self.folder)
+            ]
+            return pl.concat(tables)
+
+        chained = every("C").filter(pl.all_horizontal(pl.col(RETURN_CODES) == "0"))
+        owned = chained.join(self._owners(), on="NIR_ANO_17").select(
+            "year", *key, "patient_id", "EXE_SOI_DTD"
+        )
+        return every("B").join(owned, on=["year", *key])
 
     def _sessions(self) -> pl.DataFrame:
         named = self.stays.filter("seance").with_columns(
@@ -472,6 +505,10 @@ class PlainReader:
         stays = [
             self.stays.filter(_says_c50("DGN_PAL", "DGN_REL")),
             self.stays.join(associated, on=["year", *STAY_KEY], how="semi"),
+        ]
+        stays += [
+            self._other_stays("HAD", ["ETA_NUM_EPMSI", "RHAD_NUM"]).filter(_says_c50("DGN_PAL")),
+            self._other_stays("SSR", ["ETA_NUM", "RHA_NUM"]).filter(_says_c50("MOR_PRP")),
         ]
         diagnosed = pl.concat([ill, *(part.select("patient_id") for part in stays)]).unique()
         events = self.events().join(diagnosed, on="patient_id", how="semi")

@@ -264,16 +264,12 @@ def surveillance(scene: ColorectalScene) -> pl.DataFrame:
 
 
 def _colonoscopies(scene: ColorectalScene, person: Ints, day: Ints, ordinal: Ints) -> pl.DataFrame:
-    code, first_centre = (
-        pick(scene.rng, COLONOSCOPY_CODES, person.size),
-        scene.profile.biopsy_facility[person],
-    )
+    code = pick(scene.rng, COLONOSCOPY_CODES, person.size)
     acts = care.operation(scene, "biopsy", person, day, activity="colonoscopy", code=code, ghm="06K04J")
-    return acts.with_columns(
-        entry=pl.col("day"), exit=pl.col("day"), stay=pl.Series(stay_key("biopsy", person, ordinal)),
-        facility=pl.Series(np.where(ordinal == 0, first_centre, scene.profile.facility[person])),
-        nature=care.private_nature(scene, person, p.TECHNICAL_ACT).cast(pl.Int64), specialty=pl.lit(8, dtype=pl.Int64),
-    )  # fmt: skip
+    centre = np.where(ordinal == 0, scene.profile.biopsy_facility[person], scene.profile.facility[person])
+    return care.moved(acts, centre).with_columns(
+        stay=pl.Series(stay_key("biopsy", person, ordinal)), specialty=pl.lit(8, dtype=pl.Int64)
+    )
 
 
 def scans(scene: ColorectalScene) -> pl.DataFrame:

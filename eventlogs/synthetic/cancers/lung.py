@@ -231,11 +231,11 @@ def bronchoscopy(scene: LungScene) -> pl.DataFrame:
     code = pick(scene.rng, BRONCHOSCOPY_CODES, scene.size)
     acts = care.operation(
         scene, "biopsy", person, scene.dates.biopsy, activity="bronchoscopy", code=code, ghm="04K02J"
-    ).with_columns(
-        entry=pl.col("day"), exit=pl.col("day"), facility=pl.Series(scene.profile.biopsy_facility),
-        specialty=pl.lit(13, dtype=pl.Int64),
-    )  # fmt: skip
-    return care.with_pathology(scene, acts, PATHOLOGY_CODES)
+    )
+    placed = care.moved(acts, scene.profile.biopsy_facility).with_columns(
+        specialty=pl.lit(13, dtype=pl.Int64)
+    )
+    return care.with_pathology(scene, placed, PATHOLOGY_CODES)
 
 
 def staging(scene: LungScene) -> pl.DataFrame:
