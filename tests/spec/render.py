@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date
+from functools import reduce
 from inspect import getdoc
 from pathlib import Path
 
@@ -105,7 +106,11 @@ def _switch(name: str) -> str:
     found = re.search(rf"^{name} : (.+)\n((?: +.+\n?)+)", getdoc(Practice) or "", re.MULTILINE)
     if found is None:
         raise KeyError(name)
-    values, words = found[1].replace("'", "`"), " ".join(found[2].split())
+    kinds = {"tuple of": "list of", "bool": "true or false", "int": "a number", "'": "`"}
+    values, words = (
+        reduce(lambda text, kind: text.replace(*kind), kinds.items(), found[1]),
+        " ".join(found[2].split()),
+    )
     default = getattr(Practice(), name)
     return f"- Switch `{name}`, {values}; default `{_written(default)}`. {words}\n"
 
