@@ -305,19 +305,24 @@ early | 2 | 1960""",
         "Of the three sources of a death the certificate (KI_CCI_R) dates it first, then IR_BEN_R, then discharge mode 9.",
         "SNDS documentation (décès): the causes are the surest; the order is this package's",
         {
-            "IR_BEN_R": "BEN_NIR_PSA | BEN_IDT_ANO | BEN_DCD_DTE\na | A | 2021-05-05\nb | B | 2021-05-05",
+            "IR_BEN_R": "BEN_NIR_PSA | BEN_IDT_ANO | BEN_DCD_DTE\na | A | 2021-05-05\nb | B | 2021-05-05\nc | C |",
             "KI_CCI_R": "BEN_IDT_ANO | DCD_IDT_ENC | BEN_DCD_DTE\nA | 1 | 2021-05-06",
-            "T_MCO21B": "STAY | SOR_MOD\n1 | 9\n2 | 9",
-            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | a | 01052021 | 04052021\n2 | b | 01052021 | 04052021",
-            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004",
+            "T_MCO21B": "STAY | SOR_MOD\n1 | 9\n2 | 9\n3 | 9",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | a | 01052021 | 04052021
+2 | b | 01052021 | 04052021
+3 | c | 01052021 | 04052021""",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004\n3 | QEFA004",
         },
         """A | breast_conserving_surgery | 2021-05-01 | T_MCOaaA
 A | death | 2021-05-06 | KI_CCI_R
 B | breast_conserving_surgery | 2021-05-01 | T_MCOaaA
-B | death | 2021-05-05 | IR_BEN_R""",
+B | death | 2021-05-05 | IR_BEN_R
+C | breast_conserving_surgery | 2021-05-01 | T_MCOaaA
+C | death | 2021-05-04 | T_MCOaaB""",
         ("patient_id", "activity", "start", "source"),
         traps=("death_sources",),
-        counts={"trap.death_sources": 2},
+        counts={"trap.death_sources": 3},
     ),
     Rule(
         "death_order",

@@ -253,23 +253,28 @@ A-1 | chemotherapy_session | 2021-06-28 | month""",
     Rule(
         "diagnosis_positions",
         "Diagnoses are searched in the stay, its units and its associated ones, dots and signs taken off; "
-        "a stay for the disease that gave no other event is a hospital stay.",
+        "a stay for the disease that gave no other event is a hospital stay. An associated diagnosis opens the cohort (B).",
         "CNAM course on the PMSI: D lacks some diagnoses of the units",
         {
             "IR_IMB_R": "BEN_NIR_PSA | MED_MTF_COD\nA | E11",
-            "T_MCO21B": "STAY | DGN_PAL | GRG_GHM\n1 | C50.9 | 09M041\n2 | Z51.5 | 23Z02Z\n3 | Z511+ | 09M041\n4 | I10 | 05M091",
+            "T_MCO21B": "STAY | DGN_PAL | GRG_GHM\n1 | C50.9 | 09M041\n2 | Z51.5 | 23Z02Z\n3 | Z511+ | 09M041\n4 | I10 | 05M091\n5 | I10 | 05M091\n6 | I10 | 05M091",
             "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
 1 | A | 01032021 | 04032021
 2 | A | 01052021 | 09052021
 3 | A | 01042021 | 02042021
-4 | A | 01062021 | 02062021""",
-            "T_MCO21D": "STAY | ASS_DGN\n3 | C50.1",
-            "T_MCO21UM": "STAY | DGN_PAL\n4 | C504",
+4 | A | 01062021 | 02062021
+5 | A | 01072021 | 02072021
+6 | B | 01062021 | 02062021""",
+            "T_MCO21D": "STAY | ASS_DGN\n3 | C50.1\n6 | C50.1",
+            "T_MCO21UM": "STAY | DGN_PAL | DGN_REL\n4 | +C504 |\n5 | I10 | C50.8",
+            "T_MCO21A": "STAY | CDC_ACT\n6 | QEHA002",
         },
         """A-1 | chemotherapy_session | 2021-04-01 | T_MCOaaB
 A-1 | hospital_stay | 2021-03-01 | T_MCOaaB
 A-1 | hospital_stay | 2021-06-01 | T_MCOaaUM
-A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
+A-1 | hospital_stay | 2021-07-01 | T_MCOaaUM
+A-1 | palliative_care | 2021-05-01 | T_MCOaaB
+B-1 | breast_biopsy | 2021-06-01 | T_MCOaaA""",
         ("patient_id", "activity", "start", "source"),
         traps=("session_coding",),
     ),
