@@ -106,6 +106,17 @@ def misread(t: Tables, acts: str, column: str) -> nw.LazyFrame[Any]:
     return coded(t(acts), column, t("codes.MISREAD")).select(nw.len().alias("trap.misread_acts"))
 
 
+UCD_CHARACTERS = 7
+
+
+def ucd7(code: nw.Expr) -> nw.Expr:
+    """Return the seven characters of a UCD, written on 7, on 13 (zeros first), or as 34008, the 7 and perhaps a key."""
+    with_prefix = code.str.starts_with("34008") & (code.str.len_chars() > UCD_CHARACTERS)
+    return (
+        nw.when(with_prefix).then(code.str.slice(5, UCD_CHARACTERS)).otherwise(code.str.tail(UCD_CHARACTERS))
+    )
+
+
 def cleaned(column: str) -> nw.Expr:
     """Return a diagnosis without dots, signs and blanks."""
     return nw.col(column).str.replace_all("[.+* ]", "")

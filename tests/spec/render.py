@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from datetime import date
+from functools import reduce
+from inspect import getdoc
 from pathlib import Path
 
 from eventlogs.checks import CHECKS
 from eventlogs.checks.evidence import OPERATIONAL
 from eventlogs.checks.evidence import Rule as QualityRule
 from eventlogs.feeds import FEEDS, Arrival, Feed
+from eventlogs.practice import Practice
+from eventlogs.snds.traps import TRAPS, Trap
 from pathways.definition import BreakdownDefinition
 from tests.spec.snds import DEFAULTS, RULES
 from tests.spec.snds.writing import Rule
@@ -20,21 +26,112 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 HEAD = """# Rules of the SNDS readers
 
-This page is rendered from the tests, so it can't differ from what the package does. Each rule shows a small extract and
-the events that are built from it with the breast cancer definition. `LINE` stands for the nine keys of DCIR, `STAY` for
-(ETA_NUM, RSA_NUM), `VISIT`, `REHAB`, `HOME` and `PSY` for the keys of the other fields of the PMSI; columns that are
-not shown hold an ordinary value (list at the end). Every person has an open ALD for C50 unless IR_IMB_R is shown.
-Contest a rule by its name.
+What a careless reading of the SNDS gets wrong, trap by trap, and what this package does instead. The page is rendered
+from the tests, so it can't differ from what the package does. Contest a rule by its name.
+
+**How to read it.** Each trap says what is done, where the rule comes from, what a build counts of it
+(`trap.<name>`, printed by `pathways check`, whatever the switches say) and, where practice differs, its switches: keys
+of the table `[snds]` of a [definition](definition.md), each with its default and why. Then come examples: a few rows of
+SNDS tables, and all the events that are built from them with the breast cancer definition unless another is named.
+All persons and rows are invented.
+
+**Shorthand.** `LINE` stands for the nine keys of DCIR, `STAY` for (ETA_NUM, RSA_NUM) of MCO, `VISIT` (external care),
+`REHAB` (SSR), `HOME` (HAD) and `PSY` (RIM-P) for the keys of these fields. An empty cell is an empty value in a table;
+among the events it is `none`. Columns that are not shown hold [an ordinary value](#ordinary-values). Every person is a
+woman born in 1960, named by her pseudonym and birth rank (A-1), with an open ALD for C50, unless IR_BEN_R or
+IR_IMB_R is shown.
 """
 
 
 def snds_page(rules: Iterable[Rule]) -> str:
-    """Return the page of SNDS rules."""
-    ordinary = "\n".join(
+    """Return the page of SNDS rules: each under its first trap, in the order of the traps, then those of none."""
+    of_trap: dict[str, list[Rule]] = {}
+    for rule in rules:
+        of_trap.setdefault(rule.traps[0] if rule.traps else "", []).append(rule)
+    every = [rule for group in of_trap.values() for rule in group]
+    traps = [_trap(trap, of_trap.get(trap.id, []), _shown_elsewhere(trap, every)) for trap in TRAPS.values()]
+    others = [OTHER_HEAD, *_sections(of_trap.get("", []))]
+    return "\n".join([HEAD, _contents(), *traps, *others, "## Ordinary values\n", _ordinary(), ""])
+
+
+OTHER_HEAD = """## Other rules
+
+Rules of reading that no trap is behind: how acts are dated, how sources are merged, who enters a cohort and when
+observation ends.
+"""
+
+
+def _contents() -> str:
+    rows = [
+        f"{trap.number} | [{trap.id}](#{_anchor(trap)}) | {', '.join(f'`{name}`' for name in trap.switches)}"
+        for trap in TRAPS.values()
+    ]
+    return _rows("no. | trap | switches", rows)
+
+
+def _anchor(trap: Trap) -> str:
+    return f"{trap.number}-{trap.id}"
+
+
+def _shown_elsewhere(trap: Trap, rules: Iterable[Rule]) -> list[str]:
+    return [rule.id for rule in rules if trap.id in rule.traps[1:]]
+
+
+def _trap(trap: Trap, rules: Iterable[Rule], elsewhere: list[str]) -> str:
+    links = ", ".join(f"[{name}](#{name})" for name in elsewhere)
+    return "\n".join(
+        [
+            f"## {trap.number}. {trap.id}\n",
+            f"{_sentence(trap.words)}\n",
+            f"*Source: {trap.source}. Counted in {trap.unit}, as `{trap.count}`.*\n",
+            *map(_switch, trap.switches),
+            *([f"See also {links}.\n"] if links else []),
+            *_sections(rules),
+        ]
+    )
+
+
+def _sections(rules: Iterable[Rule]) -> list[str]:
+    """Return the sections of the rules of a trap; tables that an earlier one shows are not shown again."""
+    first: dict[str, str] = {}
+    return [_section(rule, first.setdefault(repr(rule.tables), rule.id)) for rule in rules]
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
+
+
+def _switch(name: str) -> str:
+    """Return a switch with its values and its default, as `Practice` documents it."""
+    found = re.search(rf"^{name} : (.+)\n((?: +.+\n?)+)", getdoc(Practice) or "", re.MULTILINE)
+    if found is None:
+        raise KeyError(name)
+    kinds = {"tuple of": "list of", "bool": "true or false", "int": "a number", "'": "`"}
+    values, words = (
+        reduce(lambda text, kind: text.replace(*kind), kinds.items(), found[1]),
+        " ".join(found[2].split()),
+    )
+    default = getattr(Practice(), name)
+    return f"- Switch `{name}`, {values}; default `{_written(default)}`. {words}\n"
+
+
+def _written(value: object) -> str:
+    """Return a value as a definition writes it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _ordinary() -> str:
+    return "\n".join(
         f"- `{table}`: " + ", ".join(f"{column} = {value or 'empty'}" for column, value in columns.items())
         for table, columns in DEFAULTS.items()
+        if columns
     )
-    return "\n".join([HEAD, *(_section(rule) for rule in rules), "## Ordinary values\n", ordinary, ""])
 
 
 BREAKDOWN_HEAD = """# Rules of the breakdown contract
@@ -81,18 +178,29 @@ def _lines(text: str, names: tuple[str, ...]) -> str:
     return _table("\n".join([" | ".join(names[:width]), *padded]))
 
 
-def _section(rule: Rule) -> str:
+def _section(rule: Rule, shown_by: str) -> str:
     tables = [f"`{name}`\n\n{_table(text)}" for name, text in rule.tables.items()]
+    shown = tables if shown_by == rule.id else [f"Tables: those of [{shown_by}](#{shown_by}).\n"]
     outcome = _table("\n".join([" | ".join(rule.columns), rule.events]))
+    counts = ", ".join(f"`{name}` {n}" for name, n in rule.counts.items())
     return "\n".join(
         [
-            f"## {rule.id}\n",
-            f"{rule.words}\n",
+            f"### {rule.id}\n",
+            f"{rule.words}{_setting(rule)}\n",
             f"*Source: {rule.source}.*\n",
-            *tables,
-            f"**Events**\n\n{outcome}",
+            *shown,
+            f"**{rule.shows.capitalize()}**\n\n{outcome}",
+            *([f"**Counted**: {counts}.\n"] if counts else []),
         ]
     )
+
+
+def _setting(rule: Rule) -> str:
+    """Return what the example sets: definition, switches, cohort rules; nothing where all is ordinary."""
+    tables = {"snds": rule.practice, "cohort": rule.cohort}
+    keys = [f"`[{table}] {k} = {_written(v)}`" for table, given in tables.items() for k, v in given.items()]
+    named = [] if rule.pathway == "breast_cancer" else [f"definition `{rule.pathway}`"]
+    return f" Set here: {', '.join([*named, *keys])}." if [*named, *keys] else ""
 
 
 def _table(text: str) -> str:

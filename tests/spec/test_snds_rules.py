@@ -32,7 +32,10 @@ def built(rule: Rule, folder: Path, *, shuffled: bool) -> tuple[list[str], Mappi
     rules = replace(defined, practice=Practice(**rule.practice), cohort=cohort)
     report = build(extract, rules, out, work)
     patients = pl.read_parquet(out / "patients.parquet")
-    events = pl.read_parquet(out / "events" / "*.parquet").join(patients, on="patient_id")
+    asked = (out / "regimens.parquet").exists()
+    assert asked == rules.practice.infer_regimens, "regimens are inferred when asked for only"
+    found = "regimens.parquet" if rule.shows == "regimens" else "events/*.parquet"
+    events = pl.read_parquet(out / found).join(patients, on="patient_id")
     days = [pl.col(name).dt.date() for name, dtype in events.schema.items() if dtype.is_temporal()]
     shown = events.with_columns(days).select(pl.col(rule.columns).cast(pl.String).fill_null("none"))
     return sorted(" | ".join(row) for row in shown.rows()), report.counts

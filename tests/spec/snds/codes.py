@@ -28,7 +28,7 @@ A-1 | oral_anticancer_dispensing | 2021-03-02""",
     Rule(
         "misread_breast_acts",
         "YYYY600 archives an image and is no mammogram, ZBQJ001 and ZBQN001 are MRI of the thorax and no breast MRI, "
-        "FCFA021 takes a limb node and is no axillary surgery: none is an event, in a claim or in a stay.",
+        "FCFA021 takes a limb node and is no axillary surgery: none is an event, in a claim, a stay or a visit.",
         "CCAM labels, catalogue of 2025",
         {
             "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
@@ -41,11 +41,13 @@ A-1 | oral_anticancer_dispensing | 2021-03-02""",
             "T_MCO21B": "STAY | DGN_PAL\n1 | C509",
             "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 07032021 | 09032021",
             "T_MCO21A": "STAY | CDC_ACT\n1 | FCFA021\n1 | FCFA029",
+            "T_MCO21CSTC": "VISIT | NIR_ANO_17 | EXE_SOI_DTD\n1 | A | 2021-03-08",
+            "T_MCO21FMSTC": "VISIT | CCAM_COD\n1 | ZBQN001",
             "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | YYYY600\n2 | ZBQJ001\n3 | ZBQN001\n4 | FCFA021\n5 | QEQN001\n6 | QEHJ001",
         },
         "A-1 | breast_mri | 2021-03-05\nA-1 | breast_biopsy | 2021-03-06\nA-1 | axillary_surgery | 2021-03-07",
         traps=("misread_acts",),
-        counts={"trap.misread_acts": 5, "misread_codes": 0},
+        counts={"trap.misread_acts": 6, "misread_codes": 0},
     ),
     Rule(
         "misread_prostate_acts",

@@ -21,6 +21,13 @@ DEFAULTS: dict[str, dict[str, str]] = {
 DEFAULTS |= {f"{name}_2020": DEFAULTS[name] for name in ("ER_PRS_F", "ER_CAM_F")}
 """What a column holds when a spec does not write it."""
 
+HOSPITAL_DRUGS = {
+    1: ("3320", "1"), 2: ("3320", ""), 3: ("3336", ""), 4: ("3317", "0"), 5: ("3317", ""), 6: ("3318", ""),
+    7: ("3319", ""), 8: ("3351", ""), 9: ("3352", ""), 10: ("3353", ""), 11: ("3354", ""), 12: ("3356", ""),
+    13: ("3357", ""),
+}  # fmt: skip
+"""Day → PRS_NAT_REF and UCD_TOP_UCD: the first three beside a private stay, the others handed out."""
+
 RULES: tuple[Rule, ...] = (
     Rule(
         "regularisation",
@@ -45,27 +52,40 @@ RULES: tuple[Rule, ...] = (
         },
         "cancelled-1 | breast_conserving_surgery | 2021-03-05\nkept-1 | breast_biopsy | 2021-03-01",
         traps=("regularisation",),
+        counts={"trap.regularisation": 2},
     ),
     Rule(
         "corrected_line",
-        "A line corrected in a later flux has its new quantity and facility, and is known as such from that flux.",
+        "A line corrected in a later flux has its new quantity and facility, and is known as such from that flux. A line "
+        "without a quantity counts for one.",
         "SNDS documentation (régularisations)",
         {
             "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | FLX_DIS_DTD
 1 | A | 2021-03-01 | 2021-04-01
 2 | A | 2021-03-01 | 2021-10-01
-3 | A | 2021-03-05 | 2021-04-01""",
+3 | A | 2021-03-05 | 2021-04-01
+4 | A | 2021-03-08 | 2021-04-01
+5 | A | 2021-03-08 | 2021-10-01
+6 | A | 2021-03-09 | 2021-04-01""",
             "ER_PHA_F": """LINE | PHA_PRS_C13 | PHA_ACT_QSN | FLX_DIS_DTD
 1 | 3400932059324 | 1 | 2021-04-01
 2 | 3400932059324 | 2 | 2021-10-01
-3 | 3400932059324 | 1 | 2021-04-01""",
+3 | 3400932059324 | 1 | 2021-04-01
+4 | 3400932059324 | 3 | 2021-04-01
+5 | 3400932059324 | -1 | 2021-10-01
+6 | 3400932059324 |   | 2021-04-01""",
             "ER_ETE_F": """LINE | ETB_EXE_FIN | FLX_DIS_DTD
 1 | 13000000 | 2021-04-01
 2 | 75000000 | 2021-10-01
-3 | 13000000 | 2021-04-01""",
+3 | 13000000 | 2021-04-01
+4 | 13000000 | 2021-04-01
+5 | 75000000 | 2021-10-01
+6 | 13000000 | 2021-04-01""",
         },
         """A-1 | 2021-03-01 | 90 | 75000000 | 2021-10-01
-A-1 | 2021-03-05 | 30 | 13000000 | 2021-04-01""",
+A-1 | 2021-03-05 | 30 | 13000000 | 2021-04-01
+A-1 | 2021-03-08 | 60 | 13000000 | 2021-10-01
+A-1 | 2021-03-09 | 1 | 13000000 | 2021-04-01""",
         ("patient_id", "start", "quantity", "facility", "known_from"),
         traps=("regularisation",),
     ),
@@ -88,36 +108,42 @@ A-1 | 2021-03-05 | 30 | 13000000 | 2021-04-01""",
     ),
     Rule(
         "majoration_and_complement",
-        "Majoration lines (CPL_MAJ_TOP = 2), CPL_AFF_COD = 16 and BSE_PRS_NAT = 0 are no care.",
+        "Majoration lines (CPL_MAJ_TOP = 2), CPL_AFF_COD = 16 and BSE_PRS_NAT = 0 are no care; an empty value is none of these.",
         "SNDS documentation (filtres de ER_PRS_F)",
         {
             "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | CPL_MAJ_TOP | CPL_AFF_COD | BSE_PRS_NAT
 1 | A | 2021-03-01 | 2 | 0  | 1
 2 | A | 2021-03-02 | 0 | 16 | 1
 3 | A | 2021-03-03 | 0 | 0  | 0
-4 | A | 2021-03-04 | 1 | 0  | 1""",
-            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001\n4 | QEHJ001",
+4 | A | 2021-03-04 | 1 | 0  | 1
+5 | A | 2021-03-05 |   |    |  """,
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001\n4 | QEHJ001\n5 | QEHJ001",
         },
-        "A-1 | breast_biopsy | 2021-03-04",
+        "A-1 | breast_biopsy | 2021-03-04\nA-1 | breast_biopsy | 2021-03-05",
         traps=("majoration",),
         counts={"trap.majoration": 3},
     ),
     Rule(
         "public_stay_leaking",
-        "A public stay that leaks into DCIR (ETE_IND_TAA = 1, FIDES) is left to the PMSI.",
+        "A public stay that leaks into DCIR (ETE_IND_TAA = 1, FIDES) is left to the PMSI; an empty value, or no row of "
+        "ER_ETE_F, is no leak.",
         "SNDS documentation: 35 % of public activity was billed through FIDES in 2019",
         {
-            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | A | 2021-03-08",
-            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEFA004\n2 | QEHJ001",
-            "ER_ETE_F": "LINE | ETB_EXE_FIN | ETE_IND_TAA\n1 | 75000000 | 1\n2 | 75000000 | 0",
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
+1 | A | 2021-03-01
+2 | A | 2021-03-08
+3 | A | 2021-03-09
+4 | A | 2021-03-10""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEFA004\n2 | QEHJ001\n3 | QEHJ001\n4 | QEHJ001",
+            "ER_ETE_F": "LINE | ETB_EXE_FIN | ETE_IND_TAA\n1 | 75000000 | 1\n2 | 75000000 | 0\n3 | 75000000 |",
         },
-        "A-1 | breast_biopsy | 2021-03-08",
+        "A-1 | breast_biopsy | 2021-03-08\nA-1 | breast_biopsy | 2021-03-09\nA-1 | breast_biopsy | 2021-03-10",
         traps=("public_leak",),
         counts={"trap.public_leak": 1},
     ),
     Rule(
         "public_stay_leaking_kept",
-        "The same with the switch on `keep`.",
+        "Where practice keeps them, leaks are events, and counted all the same.",
         "SNDS documentation",
         {
             "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01",
@@ -152,14 +178,20 @@ A-1 | 2021-03-05 | 30 | 13000000 | 2021-04-01""",
     ),
     Rule(
         "fraction_lines",
-        "Several claim lines of one radiotherapy fraction are one session.",
+        "Several claim lines of one radiotherapy fraction (ZZNL, YYYY) are one session; what is counted is lines beyond the first "
+        "of a day, corrections aside.",
         "INCa cancer algorithm: radiotherapy of private centres is in DCIR only",
         {
-            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-02\n2 | A | 2021-03-02\n3 | A | 2021-03-03",
-            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | YYYY045\n2 | ZZNL050\n3 | YYYY045",
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | PRS_ACT_QTE
+1 | A | 2021-03-02 | 1
+2 | A | 2021-03-02 | 1
+3 | A | 2021-03-03 | 2
+4 | A | 2021-03-03 | -1""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | YYYY045\n2 | ZZNL050\n3 | YYYY045\n4 | YYYY045",
         },
         "A-1 | radiotherapy_session | 2021-03-02\nA-1 | radiotherapy_session | 2021-03-03",
         traps=("private_radiotherapy",),
+        counts={"trap.private_radiotherapy": 1},
     ),
     Rule(
         "null_dates",
@@ -176,24 +208,27 @@ A-1 | 2021-03-05 | 30 | 13000000 | 2021-04-01""",
     ),
     Rule(
         "medicine_codes",
-        "A UCD is the same on 13 characters, 7, or 34008 and 7; a CIP13 gives its molecule and its tablets.",
+        "A UCD is the same on 13 characters (zeros first), 7, or 34008, the 7 and perhaps a key; a CIP13 gives its molecule and "
+        "its tablets.",
         "NU_UCD_R, IR_PHA_R: formats of UCD and CIP",
         {
             "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
 1 | A | 2021-03-01
 2 | A | 2021-03-02
 3 | A | 2021-03-03
-4 | A | 2021-03-04""",
-            "ER_UCD_F": "LINE | UCD_UCD_COD\n1 | 0000009220097\n2 | 9220097\n3 | 340089220097",
+4 | A | 2021-03-04
+5 | A | 2021-03-05""",
+            "ER_UCD_F": "LINE | UCD_UCD_COD\n1 | 0000009220097\n2 | 9220097\n3 | 340089220097\n5 | 3400892200975",
             "ER_PHA_F": "LINE | PHA_PRS_C13 | PHA_ACT_QSN\n4 | 3400932059324 | 2",
         },
         """A-1 | endocrine_therapy_dispensing | 2021-03-04 | 60
 A-1 | targeted_therapy | 2021-03-01 | 1
 A-1 | targeted_therapy | 2021-03-02 | 1
-A-1 | targeted_therapy | 2021-03-03 | 1""",
+A-1 | targeted_therapy | 2021-03-03 | 1
+A-1 | targeted_therapy | 2021-03-05 | 1""",
         ("patient_id", "activity", "start", "quantity"),
         traps=("ucd_forms",),
-        counts={"trap.ucd_forms": 2},
+        counts={"trap.ucd_forms": 3},
     ),
     Rule(
         "cip_of_seven_digits",
@@ -230,30 +265,35 @@ A-1 | targeted_therapy | 2021-03-03 | 1""",
         Rule(
             f"hospital_drugs_{switch}_by_{source}",
             f"Drugs of hospitals in ER_UCD_F, with {switch} = {source}: UCD_TOP_UCD 1 is a drug beside a private stay, 0 one "
-            "handed out; where it is empty, PRS_NAT_REF 3320 and 3336 are the former, 3317 to 3319 and 3351 to 3357 the "
-            "latter. What is left to the PMSI is no event here.",
+            "handed out; where it is empty, PRS_NAT_REF 3320 and 3336 are the former; 3317 to 3319, 3351 to 3354, 3356 and 3357 "
+            "the latter. What is left to the PMSI is no event here.",
             "SNDS documentation (médicaments de la liste en sus); IR_NAT_V",
             {
-                "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | PRS_NAT_REF
-1 | A | 2021-03-01 | 3320
-2 | A | 2021-03-02 | 3320
-3 | A | 2021-03-03 | 3317
-4 | A | 2021-03-04 | 3317""",
-                "ER_UCD_F": """LINE | UCD_UCD_COD | UCD_TOP_UCD
-1 | 9220097 | 1
-2 | 9220097 |
-3 | 9220097 | 0
-4 | 9220097 |""",
+                "ER_PRS_F": "\n".join(
+                    [
+                        "LINE | BEN_NIR_PSA | EXE_SOI_DTD | PRS_NAT_REF",
+                        *(
+                            f"{day} | A | 2021-03-{day:02} | {nature}"
+                            for day, (nature, _) in HOSPITAL_DRUGS.items()
+                        ),
+                    ]
+                ),
+                "ER_UCD_F": "\n".join(
+                    [
+                        "LINE | UCD_UCD_COD | UCD_TOP_UCD",
+                        *(f"{day} | 9220097 | {mark}" for day, (_, mark) in HOSPITAL_DRUGS.items()),
+                    ]
+                ),
             },
-            "\n".join(f"A-1 | targeted_therapy | 2021-03-0{day}" for day in days),
+            "\n".join(f"A-1 | targeted_therapy | 2021-03-{day:02}" for day in days),
             traps=("drugs_told_twice",),
             practice={switch: source},
-            counts={"trap.drugs_told_twice": 4 - len(days)},
+            counts={"trap.drugs_told_twice": len(HOSPITAL_DRUGS) - len(days)},
         )
         for switch, source, days in (
-            ("private_drugs", "dcir", (1, 2, 3, 4)),
-            ("private_drugs", "pmsi", (3, 4)),
-            ("retrocession", "pmsi", (1, 2)),
+            ("private_drugs", "dcir", tuple(HOSPITAL_DRUGS)),
+            ("private_drugs", "pmsi", tuple(day for day in HOSPITAL_DRUGS if day > 3)),
+            ("retrocession", "pmsi", (1, 2, 3)),
         )
     ),
     Rule(

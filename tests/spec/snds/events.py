@@ -6,8 +6,7 @@ from datetime import date
 
 from tests.spec.snds.writing import Rule
 
-DEFAULTS: dict[str, dict[str, str]] = {
-}  # fmt: skip
+DEFAULTS: dict[str, dict[str, str]] = {"deprivation": {}}
 """What a column holds when a spec does not write it."""
 
 RULES: tuple[Rule, ...] = (
@@ -78,13 +77,14 @@ B-1 | death | 2021-06-04 | T_MCOaaB""",
             "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
 1 | A | 2021-03-02
 2 | A | 2021-03-02
-3 | A | 2021-03-03""",
-            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | ZZNL048\n2 | ZZNL050\n3 | ZZNL048",
+3 | A | 2021-03-03
+4 | A | 2021-03-03""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | ZZNL048\n2 | ZZNL050\n3 | ZZNL048\n4 | ZZNL048",
         },
-        "A-1 | radiotherapy_session | 2021-03-02 | 2\nA-1 | radiotherapy_session | 2021-03-03 | 1",
+        "A-1 | radiotherapy_session | 2021-03-02 | 2\nA-1 | radiotherapy_session | 2021-03-03 | 2",
         ("patient_id", "activity", "start", "quantity"),
         traps=("private_radiotherapy",),
-        counts={"trap.private_radiotherapy": 1},
+        counts={"trap.private_radiotherapy": 2},
     ),
     Rule(
         "sessions_weighted",
@@ -123,30 +123,72 @@ B-1 | death | 2021-06-04 | T_MCOaaB""",
         "It is an event all the same, and no regimen is made up.",
         "SNDS documentation (liste en sus): generic molecules are paid by the GHS",
         {
-            "T_MCO21B": "STAY | GRG_GHM | DGN_PAL | DGN_REL\n1 | 28Z07Z | Z511 | C509\n2 | 28Z07Z | Z511 | C509",
-            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 01032021\n2 | A | 22032021 | 22032021",
+            "T_MCO21B": """STAY | GRG_GHM | DGN_PAL | DGN_REL
+1 | 28Z07Z | Z511 | C509
+2 | 28Z07Z | Z511 | C509
+3 | 09M041 | Z511 | C509
+4 | 28Z17Z | Z511 | C509
+5 | 28Z07Z | Z511 | C509""",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 01032021
+2 | A | 22032021 | 22032021
+3 | A | 12042021 | 13042021
+4 | A | 03052021 | 03052021
+5 | A | 24052021 | 26052021""",
+            "T_MCO21MED": "STAY | UCD_UCD_COD | DELAI\n5 | 0000009261110 | 1",
             "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-22",
             "ER_UCD_F": "LINE | UCD_UCD_COD | UCD_DLV_NBR\n1 | 9435604 | 1",
         },
         """A-1 | chemotherapy_session | 2021-03-01
 A-1 | chemotherapy_session | 2021-03-22
-A-1 | targeted_therapy | 2021-03-22""",
+A-1 | targeted_therapy | 2021-03-22
+A-1 | chemotherapy_session | 2021-04-12
+A-1 | chemotherapy_session | 2021-05-03
+A-1 | chemotherapy_session | 2021-05-24
+A-1 | targeted_therapy | 2021-05-25""",
         traps=("molecules_inside_ghs",),
-        counts={"trap.molecules_inside_ghs": 1},
+        counts={"trap.molecules_inside_ghs": 3},
+    ),
+    Rule(
+        "regimens_inferred",
+        "Asked for, a regimen of breast cancer is suggested by the spacing of a course's sessions (W 7 days, F 14, T 21), in a "
+        "table of its own and always with low confidence; the events stay as they are.",
+        "ehrpop 0.0.9; that the molecules are inside the GHS: SNDS documentation (liste en sus)",
+        {
+            "T_MCO21B": "STAY | GRG_GHM | DGN_PAL | DGN_REL\n"
+            + "\n".join(f"{stay} | 28Z07Z | Z511 | C509" for stay in range(1, 8)),
+            "T_MCO21C": """STAY | NIR_ANO_17 | EXE_SOI_DTD
+1 | A | 2021-03-01
+2 | A | 2021-03-08
+3 | A | 2021-03-15
+4 | A | 2021-03-22
+5 | B | 2021-03-01
+6 | B | 2021-03-22
+7 | B | 2021-04-12""",
+        },
+        "A-1 | 2021-03-01 | 4 | WWW | weekly_paclitaxel | low\nB-1 | 2021-03-01 | 3 | TT | anthracycline_or_docetaxel | low",
+        ("patient_id", "start", "n_sessions", "spacing", "regimen", "confidence"),
+        traps=("molecules_inside_ghs",),
+        practice={"infer_regimens": True},
+        counts={"trap.molecules_inside_ghs": 7},
+        shows="regimens",
     ),
     Rule(
         "ald_dates_nothing",
-        "The ALD opens the cohort and dates nothing: the index is the first biopsy or treatment.",
+        "The ALD opens the cohort and dates nothing: the index is the first biopsy or treatment. Those whose ALD begins more "
+        "than a week before or after it are counted.",
         "Kudjawu, BEH 2016;26-27: the ALD begins more than a week from the diagnosis for 54 % of breast cancers",
         {
-            "IR_IMB_R": "BEN_NIR_PSA | IMB_ALD_DTD\nA | 2021-04-01\nB | 2021-03-05",
-            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | B | 2021-03-01",
-            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001",
+            "IR_IMB_R": "BEN_NIR_PSA | IMB_ALD_DTD\nA | 2021-03-09\nB | 2021-03-08\nC | 2021-02-21",
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | B | 2021-03-01\n3 | C | 2021-03-01",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001",
         },
-        "A-1 | breast_biopsy | 2021-03-01 | 2021-03-01\nB-1 | breast_biopsy | 2021-03-01 | 2021-03-01",
+        """A-1 | breast_biopsy | 2021-03-01 | 2021-03-01
+B-1 | breast_biopsy | 2021-03-01 | 2021-03-01
+C-1 | breast_biopsy | 2021-03-01 | 2021-03-01""",
         ("patient_id", "activity", "start", "index_date"),
         traps=("ald_is_no_diagnosis",),
-        counts={"trap.ald_is_no_diagnosis": 1, "trap.without_ald": 0},
+        counts={"trap.ald_is_no_diagnosis": 2, "trap.without_ald": 0},
     ),
     Rule(
         "ald_as_index",
@@ -167,12 +209,12 @@ A-1 | targeted_therapy | 2021-03-22""",
         "A diagnosis in a stay opens the cohort as an ALD does; who has no ALD is counted.",
         "Santé publique France, SNDS guide of 2020: not everyone treated has an ALD",
         {
-            "IR_IMB_R": "BEN_NIR_PSA | MED_MTF_COD\nother | E11",
-            "T_MCO21B": "STAY | DGN_PAL\n1 | C509",
-            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 04032021",
-            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004",
+            "IR_IMB_R": "BEN_NIR_PSA | MED_MTF_COD | IMB_ALD_DTD\nother | E11 | 2021-03-01\nB | C50 | 2021-03-01",
+            "T_MCO21B": "STAY | DGN_PAL\n1 | C509\n2 | C509",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 04032021\n2 | B | 01032021 | 04032021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA019",
         },
-        "A-1 | breast_conserving_surgery | 2021-03-01",
+        "A-1 | breast_conserving_surgery | 2021-03-01\nB-1 | mastectomy | 2021-03-01",
         traps=("without_ald",),
         counts={"trap.without_ald": 1, "trap.ald_is_no_diagnosis": 0},
     ),
@@ -259,6 +301,25 @@ early | 2 | 1960""",
         cohort={"sex": "F", "min_age": 18, "index_from": date(2021, 1, 1), "index_until": date(2021, 12, 31)},
     ),
     Rule(
+        "death_told_by_three",
+        "Of the three sources of a death the certificate (KI_CCI_R) dates it first, then IR_BEN_R, then discharge mode 9.",
+        "SNDS documentation (décès): the causes are the surest; the order is this package's",
+        {
+            "IR_BEN_R": "BEN_NIR_PSA | BEN_IDT_ANO | BEN_DCD_DTE\na | A | 2021-05-05\nb | B | 2021-05-05",
+            "KI_CCI_R": "BEN_IDT_ANO | DCD_IDT_ENC | BEN_DCD_DTE\nA | 1 | 2021-05-06",
+            "T_MCO21B": "STAY | SOR_MOD\n1 | 9\n2 | 9",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | a | 01052021 | 04052021\n2 | b | 01052021 | 04052021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004",
+        },
+        """A | breast_conserving_surgery | 2021-05-01 | T_MCOaaA
+A | death | 2021-05-06 | KI_CCI_R
+B | breast_conserving_surgery | 2021-05-01 | T_MCOaaA
+B | death | 2021-05-05 | IR_BEN_R""",
+        ("patient_id", "activity", "start", "source"),
+        traps=("death_sources",),
+        counts={"trap.death_sources": 2},
+    ),
+    Rule(
         "death_order",
         "The order of the sources of a death is a switch: here the discharge mode comes before IR_BEN_R. A person whose "
         "sources differ, or whose death IR_BEN_R does not tell, is counted.",
@@ -296,15 +357,17 @@ A-1 | death | 2021-06-05 | 2021-05-01 | palliative_care""",
     ),
     Rule(
         "overseas_stratum",
-        "FDep has no value overseas (97 and more): those patients are a stratum of their own, not missing ones.",
+        "FDep has no value overseas (97 and more), whatever the table of quintiles (deprivation.csv) says: those patients are a "
+        "stratum of their own, not missing ones.",
         "SNDS documentation: FDep covers metropolitan communes",
         {
             "IR_BEN_R": "BEN_NIR_PSA | BEN_RES_DPT | BEN_RES_COM\nA | 097 | 105\nB | 075 | 101",
+            "deprivation": "commune | quintile\n97105 | 5\n75101 | 2",
             "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | B | 2021-03-01",
             "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001",
         },
-        "A-1 | breast_biopsy | 2021-03-01 | 971\nB-1 | breast_biopsy | 2021-03-01 | 75",
-        ("patient_id", "activity", "start", "territory"),
+        "A-1 | 971 | none\nB-1 | 75 | 2",
+        ("patient_id", "territory", "deprivation"),
         traps=("deprivation_overseas",),
         counts={"trap.deprivation_overseas": 1},
     ),
@@ -317,15 +380,17 @@ A-1 | death | 2021-06-05 | 2021-05-01 | palliative_care""",
 1 | A | 2020-02-29
 2 | A | 2020-03-01
 3 | A | 2020-05-31
-4 | A | 2020-06-01""",
-            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEQK001\n3 | QEFA004\n4 | QEQK001",
+4 | A | 2020-06-01
+5 | A | 2020-04-15""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEQK001\n3 | QEFA004\n4 | QEQK001\n5 | QEQM001",
         },
         """A-1 | breast_biopsy | 2020-02-29
 A-1 | mammography | 2020-03-01
+A-1 | breast_ultrasound | 2020-04-15
 A-1 | breast_conserving_surgery | 2020-05-31
 A-1 | mammography | 2020-06-01""",
         traps=("covid",),
-        counts={"trap.covid": 2},
+        counts={"trap.covid": 3},
     ),
     Rule(
         "facility_numbers",

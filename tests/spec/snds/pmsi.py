@@ -66,28 +66,63 @@ DEFAULTS: dict[str, dict[str, str]] = {
 DEFAULTS |= {f"T_MCO21_03{part}": DEFAULTS[f"T_MCO21{part}"] for part in ("B", "C")}
 """What a column holds when a spec does not write it."""
 
+STAY_CODES = [name for name in CHAINED if name.endswith("_RET")]
+
+PROVIDED = {
+    "2021-03-01": ("09C041", "breast_biopsy"), "2021-03-02": ("28Z02Z", "breast_biopsy"),
+    "2021-03-03": ("28Z03Z", "breast_biopsy"), "2021-03-04": ("28Z04Z", "breast_biopsy"),
+    "2021-03-05": ("28Z07Z", "chemotherapy_session"), "2021-03-06": ("28Z13Z", "radiotherapy_session"),
+    "2021-03-07": ("28Z14Z", "breast_biopsy"), "2021-03-08": ("28Z15Z", "breast_biopsy"),
+    "2021-03-09": ("28Z16Z", "breast_biopsy"), "2021-03-10": ("28Z17Z", "breast_biopsy"),
+    "2021-03-11": ("28Z25Z", "radiotherapy_session"),
+}  # fmt: skip
+"""Stays given for another hospital: day → GHM and activity; those whose GHM names none have a biopsy."""
+
+PROVIDERS = {
+    "T_MCO21B": "STAY | GRG_GHM | SEJ_TYP\n"
+    + "\n".join(f"{stay} | {group} | B" for stay, (group, _) in enumerate(PROVIDED.values(), start=1)),
+    "T_MCO21C": "STAY | NIR_ANO_17 | EXE_SOI_DTD\n"
+    + "\n".join(f"{stay} | A | {day}" for stay, day in enumerate(PROVIDED, start=1)),
+    "T_MCO21A": "STAY | CDC_ACT\n"
+    + "\n".join(
+        f"{stay} | QEHJ001"
+        for stay, (_, activity) in enumerate(PROVIDED.values(), start=1)
+        if activity == "breast_biopsy"
+    ),
+}
+
 RULES: tuple[Rule, ...] = (
     Rule(
         "return_codes",
-        "A stay is attributed only if every return code is 0 and its pseudonym is not fictitious.",
+        "A stay is attributed only if every return code is 0 (an empty one is no error) and its pseudonym is not fictitious.",
         "SNDS documentation (chaînage); one printed page inverts the filter",
         {
-            "T_MCO21B": "STAY\n1\n2\n3\n4",
-            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT | NIR_RET | COH_SEX_RET
-1 | A                 | 01032021 | 02032021 | 0 | 0
-2 | A                 | 01042021 | 02042021 | 1 | 0
-3 | A                 | 01052021 | 02052021 | 0 | 1
-4 | xxxxxxxxxxxxxxxxx | 01062021 | 02062021 | 0 | 0""",
-            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004\n3 | QEFA004\n4 | QEFA004",
+            "T_MCO21B": "STAY\n" + "\n".join(str(stay) for stay in range(1, 15)),
+            "T_MCO21C": f"""STAY | NIR_ANO_17 | ENT_DAT | {" | ".join(STAY_CODES)}
+1  | A                 | 01032021 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0
+2  | A                 | 02032021 | 0 | 0 | 0 | 0 | 0 | 0 |   |   |
+3  | A                 | 03032021 | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0
+4  | A                 | 04032021 | 0 | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 0
+5  | A                 | 05032021 | 0 | 0 | 1 | 0 | 0 | 0 | 0 | 0 | 0
+6  | A                 | 06032021 | 0 | 0 | 0 | 1 | 0 | 0 | 0 | 0 | 0
+7  | A                 | 07032021 | 0 | 0 | 0 | 0 | 1 | 0 | 0 | 0 | 0
+8  | A                 | 08032021 | 0 | 0 | 0 | 0 | 0 | 1 | 0 | 0 | 0
+9  | A                 | 09032021 | 0 | 0 | 0 | 0 | 0 | 0 | 1 | 0 | 0
+10 | A                 | 10032021 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 1 | 0
+11 | A                 | 11032021 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 1
+12 | xxxxxxxxxxxxxxxxx | 12032021 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0
+13 | XXXXXXXXXXXXXXXXD | 13032021 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0
+14 | XXXXXXXXXXXXXXXXS | 14032021 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0""",
+            "T_MCO21A": "STAY | CDC_ACT\n" + "\n".join(f"{stay} | QEFA004" for stay in range(1, 15)),
         },
-        "A-1 | breast_conserving_surgery | 2021-03-01",
+        "A-1 | breast_conserving_surgery | 2021-03-01\nA-1 | breast_conserving_surgery | 2021-03-02",
         traps=("chaining_error",),
-        counts={"trap.chaining_error": 3, "chaining_error.2021": 3, "chained.2021": 4},
+        counts={"trap.chaining_error": 12, "chaining_error.2021": 12, "chained.2021": 14},
     ),
     Rule(
         "return_codes_ignored",
         "Where practice ignores return codes, the stays come back; a fictitious pseudonym is still nobody.",
-        "Switch `return_codes`",
+        "SNDS documentation: the codes matter where stays are chained, not where they are counted",
         {
             "T_MCO21B": "STAY\n1\n2",
             "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT | NIR_RET
@@ -105,26 +140,32 @@ RULES: tuple[Rule, ...] = (
         "External care has its own return codes, IAS_RET and ENT_DAT_RET among them.",
         "Public SNDS schema of 2020 (T_MCOaaCSTC)",
         {
-            "T_MCO21CSTC": """VISIT | NIR_ANO_17 | EXE_SOI_DTD | IAS_RET | ENT_DAT_RET
-1 | A | 2021-03-01 | 0 | 0
-2 | A | 2021-04-01 | 1 | 0
-3 | A | 2021-05-01 | 0 | 1""",
-            "T_MCO21FMSTC": "VISIT | CCAM_COD\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001",
+            "T_MCO21CSTC": """VISIT | NIR_ANO_17 | EXE_SOI_DTD | NIR_RET | NAI_RET | SEX_RET | IAS_RET | ENT_DAT_RET
+1 | A | 2021-03-01 | 0 | 0 | 0 | 0 | 0
+2 | A | 2021-04-01 | 0 | 0 | 0 | 1 | 0
+3 | A | 2021-05-01 | 0 | 0 | 0 | 0 | 1
+4 | A | 2021-06-01 | 1 | 0 | 0 | 0 | 0
+5 | A | 2021-07-01 | 0 | 1 | 0 | 0 | 0
+6 | A | 2021-08-01 | 0 | 0 | 1 | 0 | 0""",
+            "T_MCO21FMSTC": "VISIT | CCAM_COD\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001\n4 | QEHJ001\n5 | QEHJ001\n6 | QEHJ001",
         },
         "A-1 | breast_biopsy | 2021-03-01",
         traps=("chaining_error",),
-        counts={"trap.chaining_error": 2, "chaining_error.2021": 2},
+        counts={"trap.chaining_error": 5, "chaining_error.2021": 5},
     ),
     Rule(
         "grouping_errors",
-        "Stays grouped in error (GHM that begins with 90) are left out; a 90 elsewhere in the group is no error.",
+        "Stays grouped in error (GHM that begins with 90) are left out; a 90 elsewhere in the group, or none, is no error.",
         "SNDS documentation (GHM en erreur)",
         {
-            "T_MCO21B": "STAY | GRG_GHM\n1 | 90Z00Z\n2 | 09C901",
-            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 02032021\n2 | A | 01042021 | 02042021",
-            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004",
+            "T_MCO21B": "STAY | GRG_GHM\n1 | 90Z00Z\n2 | 09C901\n3 |",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 02032021
+2 | A | 01042021 | 02042021
+3 | A | 01052021 | 02052021""",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004\n3 | QEFA004",
         },
-        "A-1 | breast_conserving_surgery | 2021-04-01",
+        "A-1 | breast_conserving_surgery | 2021-04-01\nA-1 | breast_conserving_surgery | 2021-05-01",
         traps=("grouping_error",),
         counts={"trap.grouping_error": 1},
     ),
@@ -147,19 +188,42 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "sessions_expanded",
-        "Sessions are kept (GHM 28*) and a stay of several counts as many, evenly spaced from entry to discharge; "
-        "a radiotherapy preparation counts one.",
+        "A row of several sessions (NBR_SEA) counts as many, evenly spaced from entry to discharge (over the month where the stay "
+        "has no dates), and their days are known to the week or to the month only; a radiotherapy preparation (28Z19Z to "
+        "28Z22Z) counts one.",
         "ATIH counting of sessions (NBR_SEA); 28Z19Z to 28Z22Z count one",
         {
-            "T_MCO21B": "STAY | GRG_GHM | NBR_SEA | DGN_PAL | DGN_REL\n1 | 28Z07Z | 3 | Z511 | C509\n2 | 28Z19Z | 3 | Z5100 | C509",
-            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 15032021\n2 | A | 01042021 | 09042021",
+            "T_MCO21B": """STAY | GRG_GHM | NBR_SEA | DGN_PAL | DGN_REL | SOR_ANN | SOR_MOI
+1 | 28Z07Z | 3 | Z511  | C509 | 2021 | 3
+2 | 28Z19Z | 3 | Z5100 | C509 | 2021 | 4
+3 | 28Z20Z | 3 | Z5100 | C509 | 2021 | 4
+4 | 28Z21Z | 3 | Z5100 | C509 | 2021 | 4
+5 | 28Z22Z | 3 | Z5100 | C509 | 2021 | 4
+6 | 28Z07Z | 2 | Z511  | C509 | 2021 | 5
+7 | 28Z07Z | 2 | Z511  | C509 | 2021 | 6""",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 15032021
+2 | A | 01042021 | 05042021
+3 | A | 07042021 | 11042021
+4 | A | 13042021 | 17042021
+5 | A | 19042021 | 23042021
+6 | A | 03052021 | 10052021
+7 | A |          |""",
         },
         """A-1 | chemotherapy_session | 2021-03-01 | month
 A-1 | chemotherapy_session | 2021-03-08 | month
 A-1 | chemotherapy_session | 2021-03-15 | month
-A-1 | radiotherapy_planning | 2021-04-01 | day""",
+A-1 | radiotherapy_planning | 2021-04-01 | day
+A-1 | radiotherapy_planning | 2021-04-07 | day
+A-1 | radiotherapy_planning | 2021-04-13 | day
+A-1 | radiotherapy_planning | 2021-04-19 | day
+A-1 | chemotherapy_session | 2021-05-03 | week
+A-1 | chemotherapy_session | 2021-05-10 | week
+A-1 | chemotherapy_session | 2021-06-01 | month
+A-1 | chemotherapy_session | 2021-06-28 | month""",
         ("patient_id", "activity", "start", "date_precision"),
         traps=("grouped_sessions",),
+        counts={"trap.grouped_sessions": 7},
     ),
     Rule(
         "act_inside_a_stay",
@@ -174,17 +238,17 @@ A-1 | radiotherapy_planning | 2021-04-01 | day""",
     ),
     Rule(
         "month_only",
-        "A stay without dates (before 2009) is dated by its month of discharge.",
+        "A stay without dates (before 2009) is dated by its month of discharge; where the year is empty, that of its table.",
         "PMSI MCO before 2009 has SOR_MOI and SOR_ANN only",
         {
-            "T_MCO21B": "STAY | SOR_ANN | SOR_MOI\n1 | 2021 | 5",
-            "T_MCO21C": "STAY | NIR_ANO_17\n1 | A",
-            "T_MCO21A": "STAY | CDC_ACT | ENT_DAT_DEL\n1 | QEFA004 | 2",
+            "T_MCO21B": "STAY | SOR_ANN | SOR_MOI\n1 | 2021 | 5\n2 |      | 6",
+            "T_MCO21C": "STAY | NIR_ANO_17\n1 | A\n2 | A",
+            "T_MCO21A": "STAY | CDC_ACT | ENT_DAT_DEL\n1 | QEFA004 | 2\n2 | QEFA004 | 2",
         },
-        "A-1 | breast_conserving_surgery | 2021-05-01 | month",
+        "A-1 | breast_conserving_surgery | 2021-05-01 | month\nA-1 | breast_conserving_surgery | 2021-06-01 | month",
         ("patient_id", "activity", "start", "date_precision"),
         traps=("month_only",),
-        counts={"trap.month_only": 1},
+        counts={"trap.month_only": 2},
     ),
     Rule(
         "diagnosis_positions",
@@ -212,34 +276,43 @@ A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
     Rule(
         "double_facilities",
         "Until 2017 the sites of AP-HP, HCL and AP-HM report beside their legal entity: stays under a site's number are "
-        "left out (list of 166, DREES), those of the entity and of later years stay.",
-        "SNDS documentation (doublons FINESS); SCALPEL",
+        "left out (list of 166, DREES), those of the entity and of later years stay. 690787460 is printed with a digit missing "
+        "(90787460) in both lists.",
+        "SNDS documentation (doublons FINESS); SCALPEL; the missing digit from the key of the number and its neighbours",
         {
             "T_MCO17B": """STAY | ETA_NUM
 1 | 750100018
 2 | 750100067
-3 | 750712184""",
+3 | 750712184
+4 | 690784137
+5 | 130780521
+6 | 690787460""",
             "T_MCO17C": """STAY | ETA_NUM | NIR_ANO_17 | ENT_DAT | SOR_DAT
 1 | 750100018 | A | 01032017 | 02032017
 2 | 750100067 | A | 01042017 | 02042017
-3 | 750712184 | A | 01052017 | 02052017""",
+3 | 750712184 | A | 01052017 | 02052017
+4 | 690784137 | A | 01062017 | 02062017
+5 | 130780521 | A | 01072017 | 02072017
+6 | 690787460 | A | 01082017 | 02082017""",
             "T_MCO17A": """STAY | ETA_NUM | CDC_ACT
 1 | 750100018 | QEFA004
 2 | 750100067 | QEFA019
-3 | 750712184 | QEHJ001""",
+3 | 750712184 | QEHJ001
+4 | 690784137 | QEFA004
+5 | 130780521 | QEFA004
+6 | 690787460 | QEFA004""",
             "T_MCO18B": "STAY | ETA_NUM\n1 | 750100018",
             "T_MCO18C": "STAY | ETA_NUM | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | 750100018 | A | 01032018 | 02032018",
             "T_MCO18A": "STAY | ETA_NUM | CDC_ACT\n1 | 750100018 | FCFA029",
         },
         "A-1 | breast_biopsy | 2017-05-01\nA-1 | axillary_surgery | 2018-03-01",
         traps=("double_facility",),
-        practice={"double_facilities": "drees"},
-        counts={"trap.double_facility": 2},
+        counts={"trap.double_facility": 5},
     ),
     Rule(
         "double_facilities_cnam",
         "The list of the CNAM has 46 numbers: 750100067 is not among them.",
-        "Switch `double_facilities`; CNAM list of 46",
+        "SNDS documentation (doublons FINESS): list of the CNAM",
         {
             "T_MCO17B": """STAY | ETA_NUM
 1 | 750100018
@@ -265,7 +338,7 @@ A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
     Rule(
         "double_facilities_kept",
         "Where practice keeps them, nothing is left out; the count says how many there are.",
-        "Switch `double_facilities`",
+        "For comparison with studies that keep them",
         {
             "T_MCO17B": """STAY | ETA_NUM
 1 | 750100018
@@ -291,8 +364,8 @@ A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
     ),
     Rule(
         "double_facilities_until",
-        "The CNAM's text says 2018: a switch.",
-        "Switch `double_facilities_until`",
+        "The CNAM's text says 2018: then the site of 2018 is left out too.",
+        "SNDS documentation (doublons FINESS): text of the CNAM",
         {
             "T_MCO17B": """STAY | ETA_NUM
 1 | 750100018
@@ -335,7 +408,7 @@ A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
     ),
     Rule(
         "special_stays",
-        "Abortions (14Z08Z) are left out; stays generated automatically (TYP_GEN_RSA, GHS 9999) are wrong for costs only "
+        "Abortions (14Z08Z) are left out; stays generated automatically (TYP_GEN_RSA not 0, GHS 9999) are wrong for costs only "
         "and kept.",
         "SNDS documentation (Health Data Hub, 2021); SCALPEL",
         {
@@ -358,97 +431,123 @@ A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
     ),
     Rule(
         "automatic_stays_left_out",
-        "Where practice leaves them out, only the ordinary stay is read.",
-        "Switch `automatic_stays`",
+        "Where practice leaves them out, only ordinary stays are read; an empty TYP_GEN_RSA (before 2015) is ordinary.",
+        "SNDS documentation (Health Data Hub, 2021); SCALPEL: what studies of costs leave out",
         {
             "T_MCO21B": """STAY | GRG_GHM | TYP_GEN_RSA | GHS_NUM
 1 | 14Z08Z | 0 |
 2 | 09C041 | 1 |
 3 | 09C041 | 0 | 9999
-4 | 09C041 | 0 | 3318""",
+4 | 09C041 | 0 | 3318
+5 | 09C041 |   |""",
             "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
 1 | A | 01032021 | 02032021
 2 | A | 01042021 | 02042021
 3 | A | 01052021 | 02052021
-4 | A | 01062021 | 02062021""",
-            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004\n3 | QEFA004\n4 | QEFA004",
+4 | A | 01062021 | 02062021
+5 | A | 01072021 | 02072021""",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004\n3 | QEFA004\n4 | QEFA004\n5 | QEFA004",
         },
-        "A-1 | breast_conserving_surgery | 2021-06-01",
+        "A-1 | breast_conserving_surgery | 2021-06-01\nA-1 | breast_conserving_surgery | 2021-07-01",
         traps=("special_stay",),
         practice={"automatic_stays": "leave_out"},
         counts={"trap.special_stay": 3},
     ),
-    Rule(
-        "provider_stays_all_28",
-        "Another list keeps every GHM 28 but 28Z14Z to 28Z16Z: 28Z02Z stays.",
-        "SCALPEL",
-        {
-            "T_MCO21B": "STAY | GRG_GHM | SEJ_TYP\n1 | 09C041 | B\n2 | 28Z07Z | B\n3 | 28Z14Z | B\n4 | 09C041 |\n5 | 28Z02Z | B",
-            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+    *(
+        Rule(
+            f"weeks_made_for_billing_{switch}",
+            "Weeks of SSR (TYP_GEN_RHA neither 0 nor 4) and sequences of psychiatry (TYP_GEN_RSA not 0) that are made for billing "
+            "are kept as automatic stays are, or left out with them; an empty value is ordinary.",
+            "CNAM course on the PMSI (types of RHA); public SNDS schema of 2020",
+            {
+                "T_MCO21B": "STAY\n1",
+                "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01022021 | 02022021",
+                "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA019",
+                "T_SSR21B": "REHAB | MOR_PRP | TYP_GEN_RHA\n1 | C509 | 0\n2 | C509 | 4\n3 | C509 | 1\n4 | C509 |",
+                "T_SSR21C": """REHAB | NIR_ANO_17 | ENT_DAT | SOR_DAT
 1 | A | 01032021 | 02032021
-2 | A | 01042021 | 01042021
-3 | A | 01052021 | 01052021
-4 | A | 01062021 | 02062021
-5 | A | 01072021 | 01072021""",
-            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n3 | QEFA019\n4 | QEHJ001\n5 | QEHA002",
-        },
-        "A-1 | chemotherapy_session | 2021-04-01\nA-1 | breast_biopsy | 2021-06-01\nA-1 | breast_biopsy | 2021-07-01",
-        traps=("provider_stay",),
-        practice={"provider_stays": "all_28"},
-        counts={"trap.provider_stay": 4},
+2 | A | 08032021 | 09032021
+3 | A | 15032021 | 16032021
+4 | A | 22032021 | 23032021""",
+                "T_RIP21RSA": "PSY | DGN_PAL | TYP_GEN_RSA\n1 | C509 | 0\n2 | C509 | 1\n3 | C509 |",
+                "T_RIP21C": """PSY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 05042021 | 06042021
+2 | A | 12042021 | 13042021
+3 | A | 19042021 | 20042021""",
+            },
+            "\n".join(
+                ["A-1 | mastectomy | 2021-02-01", *(f"A-1 | hospital_stay | 2021-{day}" for day in days)]
+            ),
+            traps=("special_stay",),
+            practice={"automatic_stays": switch},
+            counts={"trap.special_stay": 2},
+        )
+        for switch, days in (
+            ("keep", ("03-01", "03-08", "03-15", "03-22", "04-05", "04-12", "04-19")),
+            ("leave_out", ("03-01", "03-08", "03-22", "04-05", "04-19")),
+        )
     ),
-    Rule(
-        "provider_stays_leave_out",
-        "Every stay given for another hospital may be left out, sessions too.",
-        "Switch `provider_stays`",
-        {
-            "T_MCO21B": "STAY | GRG_GHM | SEJ_TYP\n1 | 09C041 | B\n2 | 28Z07Z | B\n3 | 28Z14Z | B\n4 | 09C041 |\n5 | 28Z02Z | B",
-            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
-1 | A | 01032021 | 02032021
-2 | A | 01042021 | 01042021
-3 | A | 01052021 | 01052021
-4 | A | 01062021 | 02062021
-5 | A | 01072021 | 01072021""",
-            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n3 | QEFA019\n4 | QEHJ001\n5 | QEHA002",
-        },
-        "A-1 | breast_biopsy | 2021-06-01",
-        traps=("provider_stay",),
-        practice={"provider_stays": "leave_out"},
-        counts={"trap.provider_stay": 4},
-    ),
-    Rule(
-        "provider_stays_keep",
-        "Or every one kept, and care counted twice.",
-        "Switch `provider_stays`",
-        {
-            "T_MCO21B": "STAY | GRG_GHM | SEJ_TYP\n1 | 09C041 | B\n2 | 28Z07Z | B\n3 | 28Z14Z | B\n4 | 09C041 |\n5 | 28Z02Z | B",
-            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
-1 | A | 01032021 | 02032021
-2 | A | 01042021 | 01042021
-3 | A | 01052021 | 01052021
-4 | A | 01062021 | 02062021
-5 | A | 01072021 | 01072021""",
-            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n3 | QEFA019\n4 | QEHJ001\n5 | QEHA002",
-        },
-        "A-1 | breast_conserving_surgery | 2021-03-01\nA-1 | chemotherapy_session | 2021-04-01\nA-1 | mastectomy | 2021-05-01\nA-1 | breast_biopsy | 2021-06-01\nA-1 | breast_biopsy | 2021-07-01",
-        traps=("provider_stay",),
-        practice={"provider_stays": "keep"},
-        counts={"trap.provider_stay": 4},
+    *(
+        Rule(
+            f"provider_stays_{switch}",
+            words,
+            source,
+            PROVIDERS,
+            "\n".join(
+                f"A-1 | {activity} | {day}" for day, (_, activity) in PROVIDED.items() if day[-2:] not in gone
+            ),
+            traps=("provider_stay",),
+            practice={"provider_stays": switch},
+            counts={"trap.provider_stay": len(PROVIDED)},
+        )
+        for switch, words, source, gone in (
+            (
+                "sessions",
+                "Of stays given for another hospital those are kept that are sessions of dialysis (28Z03, 28Z04), chemotherapy "
+                "or radiotherapy (28Z07 to 28Z13, 28Z17 to 28Z25).",
+                "pypmsi",
+                ("01", "02", "07", "08", "09"),
+            ),
+            (
+                "all_28",
+                "Another list keeps every GHM 28 but transfusion (28Z14), hyperbaric oxygen (28Z15) and apheresis (28Z16).",
+                "SCALPEL",
+                ("01", "07", "08", "09"),
+            ),
+            (
+                "leave_out",
+                "Every stay given for another hospital may be left out, sessions too.",
+                "SNDS documentation (prestations inter-établissements)",
+                tuple(day[-2:] for day in PROVIDED),
+            ),
+            (
+                "keep",
+                "Or every one is kept, and care is counted twice.",
+                "For comparison with studies that keep them",
+                (),
+            ),
+        )
     ),
     Rule(
         "sessions_are_kept",
-        "Sessions (GHM 28) are care: a recipe that removes them removes every chemotherapy of the hospital.",
+        "Sessions (GHM that begins with 28) are care: a recipe that removes them removes every chemotherapy of the hospital. A "
+        "session for something else (28Z14Z, transfusion) is no stay for the cancer.",
         "Comparison of published tools: one drops every GHM 28",
         {
-            "T_MCO21B": "STAY | GRG_GHM | DGN_PAL | DGN_REL\n1 | 28Z07Z | Z511 | C509\n2 | 28Z18Z | Z5101 | C509\n3 | 09M041 | E11 |",
+            "T_MCO21B": "STAY | GRG_GHM | DGN_PAL | DGN_REL\n1 | 28Z07Z | Z511 | C509\n2 | 28Z18Z | Z5101 | C509\n3 | 09M281 | E11 | C509\n4 | 28Z14Z | Z513 | C509\n5 | 28Z07Z | Z511 | C349",
             "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
 1 | A | 01032021 | 01032021
 2 | A | 01042021 | 01042021
-3 | A | 01052021 | 03052021""",
+3 | A | 01052021 | 03052021
+4 | A | 01062021 | 01062021
+5 | A | 01072021 | 01072021""",
         },
-        "A-1 | chemotherapy_session | 2021-03-01\nA-1 | radiotherapy_session | 2021-04-01",
+        """A-1 | chemotherapy_session | 2021-03-01
+A-1 | radiotherapy_session | 2021-04-01
+A-1 | hospital_stay | 2021-05-01
+A-1 | chemotherapy_session | 2021-07-01""",
         traps=("sessions_kept", "session_coding"),
-        counts={"trap.sessions_kept": 2, "trap.session_coding": 2},
+        counts={"trap.sessions_kept": 4, "trap.session_coding": 3},
     ),
     Rule(
         "metastasis_first",
@@ -457,23 +556,28 @@ A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
         "INCa cancer algorithm",
         {
             "IR_IMB_R": "BEN_NIR_PSA | MED_MTF_COD\nA | E11",
-            "T_MCO21B": "STAY | DGN_PAL | GRG_GHM\n1 | C795 | 08M251\n2 | J189 | 04M051\n3 | C795 | 08M251\n4 | C509 | 09C041",
+            "T_MCO21B": "STAY | DGN_PAL | GRG_GHM\n1 | C795 | 08M251\n2 | J189 | 04M051\n3 | C795 | 08M251\n4 | C509 | 09C041\n5 | C773 | 16M071\n6 | C787 | 07M061",
             "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
 1 | A | 01032021 | 04032021
 2 | A | 01042021 | 04042021
 3 | A | 01052021 | 04052021
-4 | A | 01022021 | 04022021""",
-            "T_MCO21D": "STAY | ASS_DGN\n1 | C50.9\n2 | C509\n3 | C349",
+4 | A | 01022021 | 04022021
+5 | A | 01062021 | 04062021
+6 | A | 01072021 | 04072021""",
+            "T_MCO21D": "STAY | ASS_DGN\n1 | C50.9\n2 | C509\n3 | C349\n5 | C509\n6 | C509",
             "T_MCO21A": "STAY | CDC_ACT\n4 | QEFA019",
         },
-        "A-1 | hospital_stay | 2021-03-01\nA-1 | mastectomy | 2021-02-01",
+        """A-1 | hospital_stay | 2021-03-01
+A-1 | hospital_stay | 2021-06-01
+A-1 | hospital_stay | 2021-07-01
+A-1 | mastectomy | 2021-02-01""",
         traps=("metastasis_first",),
-        counts={"trap.metastasis_first": 1},
+        counts={"trap.metastasis_first": 3},
     ),
     Rule(
         "metastases_ignored",
         "Where practice ignores metastases, only the principal or related diagnosis says what a stay was for.",
-        "Switch `metastases`",
+        "For comparison with studies that read the principal and related diagnoses only",
         {
             "IR_IMB_R": "BEN_NIR_PSA | MED_MTF_COD\nA | E11",
             "T_MCO21B": "STAY | DGN_PAL | GRG_GHM\n1 | C795 | 08M251\n2 | J189 | 04M051\n3 | C795 | 08M251\n4 | C509 | 09C041",
@@ -493,7 +597,8 @@ A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
     Rule(
         "public_drugs",
         "Drugs outside the GHS are told by the stay in public hospitals, on the day of entry + delay; a line that was not "
-        "given (0 or less) is none; a UCD on 13 characters, with 34008 or the older 7 says the same.",
+        "given (0 or less) is none, one without a quantity counts for one; early access (MEDATU) is told likewise. A UCD on 13 "
+        "characters, with 34008 or the older 7 says the same.",
         "SNDS documentation (médicaments de la liste en sus)",
         {
             "T_MCO21B": "STAY\n1",
@@ -503,13 +608,15 @@ A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
 1 | 3400892611107 |         | 2 | 1
 1 |               | 9261110 | 3 | 2
 1 | 0000009261110 |         | 4 | 0
-1 | 0000009261110 |         | 5 | -1""",
-            "T_MCO21MEDATU": "STAY | UCD_UCD_COD | DAT_DELAI\n1 | 9261110 | 6",
+1 | 0000009261110 |         | 5 | -1
+1 | 0000009261110 |         | 7 |""",
+            "T_MCO21MEDATU": "STAY | UCD_UCD_COD | DAT_DELAI | ADM_NBR | SEJ_NBR\n1 | 9261110 | 6 | 6 | 3",
         },
         """A-1 | targeted_therapy | 2021-03-02 | T_MCOaaMED | 1
 A-1 | targeted_therapy | 2021-03-03 | T_MCOaaMED | 1
 A-1 | targeted_therapy | 2021-03-04 | T_MCOaaMED | 2
-A-1 | targeted_therapy | 2021-03-07 | T_MCOaaMEDATU | 1""",
+A-1 | targeted_therapy | 2021-03-07 | T_MCOaaMEDATU | 2
+A-1 | targeted_therapy | 2021-03-08 | T_MCOaaMED | 1""",
         ("patient_id", "activity", "start", "source", "quantity"),
         traps=("drugs_told_twice", "ucd_forms"),
         counts={"trap.drugs_told_twice": 2},
@@ -570,7 +677,7 @@ A-1 | targeted_therapy | 2021-04-12 | 2""",
     Rule(
         "private_drugs_of_stays",
         "Or the stay comes first, and its line is the event.",
-        "Switch `private_drugs`",
+        "SNDS documentation (médicaments de la liste en sus): one source a sector and mode, either",
         {
             "T_MCO21B": "STAY\n1",
             "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 10032021",
@@ -598,17 +705,17 @@ A-1 | targeted_therapy | 2021-04-12 | 2""",
     ),
     Rule(
         "retrocession_of_visits",
-        "Or the visit comes first.",
-        "Switch `retrocession`",
+        "Or the visit comes first; what is taken back is not given.",
+        "SNDS documentation (médicaments de la liste en sus): one source a sector and mode, either",
         {
-            "T_MCO21CSTC": "VISIT | NIR_ANO_17 | EXE_SOI_DTD\n1 | A | 2021-03-01",
+            "T_MCO21CSTC": "VISIT | NIR_ANO_17 | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | A | 2021-04-01",
             "T_MCO21FMSTC": "VISIT | CCAM_COD\n1 | QEHJ001",
-            "T_MCO21FHSTC": "VISIT | UCD_UCD_COD\n1 | 0000009261110",
+            "T_MCO21FHSTC": "VISIT | UCD_UCD_COD | QUA\n1 | 0000009261110 | 1\n2 | 0000009261110 | -1",
         },
         "A-1 | breast_biopsy | 2021-03-01\nA-1 | targeted_therapy | 2021-03-01",
         traps=("drugs_told_twice",),
         practice={"retrocession": "pmsi"},
-        counts={"trap.drugs_told_twice": 1},
+        counts={"trap.drugs_told_twice": 2},
     ),
     Rule(
         "external_care",
@@ -644,31 +751,34 @@ A-1 | tumour_marker | 2021-03-01 | T_MCOaaFLSTC | day""",
     Rule(
         "rehabilitation_weeks",
         "Rehabilitation is told by weeks: an act is dated by the Monday of its week, a stay for the disease by that of its "
-        "first week; weeks grouped in error (90) are left out.",
+        "first week; weeks grouped in error (GME, or CMC until 2013, that begins with 90) are left out.",
         "SNDS documentation (fiche SSR): RHS_ANT_SEJ_ENT counts the days from entry to the Monday of the week",
         {
             "T_MCO21B": "STAY\n1",
             "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01022021 | 02022021",
             "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA019",
-            "T_SSR21B": """REHAB | RHS_NUM | MOR_PRP | RHS_ANT_SEJ_ENT | GRG_GME
-1 | 1 | C509 | 0  | 0803A0
-1 | 2 | C509 | 4  | 0803A0
-1 | 3 | C509 | 11 | 0803A0
-2 | 1 | I10  | 0  | 0803A0
-2 | 2 | C509 | 4  | 9003A0
-3 | 1 | I10  | 0  | 0803A0
-3 | 2 | I10  | 5  | 0803A0""",
+            "T_SSR21B": """REHAB | RHS_NUM | MOR_PRP | RHS_ANT_SEJ_ENT | GRG_GME | GRG_CMC
+1 | 1 | C509 | 0  | 0803A0 |
+1 | 2 | C509 | 4  | 0803A0 |
+1 | 3 | C509 | 11 | 0803A0 |
+2 | 1 | I10  | 0  | 0803A0 |
+2 | 2 | C509 | 4  | 9003A0 |
+3 | 1 | I10  | 0  | 0803A0 |
+3 | 2 | I10  | 5  | 0803A0 |
+4 | 1 | C509 | 0  |        | 90""",
             "T_SSR21C": """REHAB | NIR_ANO_17 | ENT_DAT | SOR_DAT
 1 | A | 04032021 | 20032021
 2 | A | 06052021 | 20052021
-3 | A | 02062021 | 20062021""",
+3 | A | 02062021 | 20062021
+4 | A | 05072021 | 10072021""",
             "T_SSR21CCAM": "REHAB | RHS_NUM | CCAM_ACT\n3 | 2 | ZCQJ004\n3 | 1 | QEQM001",
         },
         """A-1 | breast_ultrasound | 2021-05-31 | week
 A-1 | hospital_stay | 2021-03-01 | week
 A-1 | mastectomy | 2021-02-01 | day""",
         ("patient_id", "activity", "start", "date_precision"),
-        counts={"trap.grouping_error": 1},
+        traps=("grouping_error",),
+        counts={"trap.grouping_error": 2},
     ),
     Rule(
         "home_care_sequences",
@@ -716,17 +826,18 @@ A-1 | palliative_care | 2021-03-11""",
     ),
     Rule(
         "cumulative_file",
-        "A file of the year under way is cumulative and not final: beside the whole year, or a later month, it is not read.",
+        "A file of the year under way is cumulative and not final: beside the whole year, or a later month, it is not read, and "
+        "its rows are counted.",
         "IQVIA and ATIH slides on infra-annual PMSI, as gathered in the reference",
         {
-            "T_MCO21_03B": "STAY\n1",
-            "T_MCO21_03C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 02032021",
+            "T_MCO21_03B": "STAY\n1\n3",
+            "T_MCO21_03C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 02032021\n3 | A | 08032021 | 09032021",
             "T_MCO21B": "STAY\n1\n2",
             "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 02032021\n2 | A | 01062021 | 02062021",
             "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004",
         },
         "A-1 | breast_conserving_surgery | 2021-03-01\nA-1 | breast_conserving_surgery | 2021-06-01",
         traps=("freshness",),
-        counts={"trap.freshness": 2, "stays_read": 2},
+        counts={"trap.freshness": 4, "stays_read": 2},
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -37,7 +37,8 @@ class Rule:
 
     ``traps`` are the ids of the traps that it tests; ``practice`` sets switches (a rule may be there once a position);
     ``cohort`` sets cohort rules (`eventlogs.activities.CohortRules`);
-    ``counts`` are counts that the build must report (``trap.<id>`` among them); ``pathway`` is the definition.
+    ``counts`` are counts that the build must report (``trap.<id>`` among them); ``pathway`` is the definition;
+    ``shows`` names the table that ``events`` is compared with.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Rule:
     cohort: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     pathway: str = "breast_cancer"
+    shows: Literal["events", "regimens"] = "events"
 
 
 def parse(text: str) -> pl.DataFrame:
