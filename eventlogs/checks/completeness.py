@@ -90,9 +90,12 @@ def feed_lag(e: Evidence) -> Findings:
 
 
 def month_empty(e: Evidence) -> Findings:
+    """Look from the month of the first index on: before it, only what precedes an index is kept."""
+    first = e.log.patients["index_date"].dt.month_start().min()
+    within = pl.lit(True) if first is None else pl.col("month") >= pl.lit(first)
     usual = e.months.group_by("stratum").agg(usual=pl.col("n").median())
     judged = e.months.join(usual.filter(pl.col("usual") >= LEAST), on="stratum")
-    return by_stratum(judged, pl.col("n") == 0)
+    return by_stratum(judged.filter(within), pl.col("n") == 0)
 
 
 def by_stratum(frame: pl.DataFrame, wrong: pl.Expr) -> Findings:

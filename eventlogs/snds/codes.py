@@ -106,7 +106,7 @@ def code_lists(rules: ActivityRules, medicines: Medicines) -> dict[str, pl.DataF
         **_service_lists(rules, "NGAP"),
         "ATC": _both_vintages(rules.of_system("ATC").select("code", "activity"), medicines.vintages),
         "diagnosis": _table(list(rules.cohort.diagnosis)),
-        "MISREAD": _table(list(MISREAD)),
+        "MISREAD": _table(_mistakable(rules)),
     }
 
 
@@ -116,6 +116,16 @@ def _both_vintages(named: pl.DataFrame, vintages: pl.DataFrame) -> pl.DataFrame:
         pl.col("old").alias("code"), "activity"
     )
     return pl.concat([current, old]).unique("code", keep="first", maintain_order=True)
+
+
+def _mistakable(rules: ActivityRules) -> list[str]:
+    """Return the acts that can be misread, but those that the definition rightly has among its own."""
+    own = rules.of_system("CCAM").select("code", "activity").rows()
+    return [
+        act
+        for act, (_, taken_for) in MISREAD.items()
+        if all(a in taken_for for code, a in own if code == act)
+    ]
 
 
 def _table(codes: list[str]) -> pl.DataFrame:

@@ -51,19 +51,35 @@ def _supplement() -> pl.Expr:
     return (pl.col("CPL_MAJ_TOP") >= 2) | (pl.col("CPL_AFF_COD") == 16) | (pl.col("BSE_PRS_NAT") == 0)
 
 
-def _unchained(return_codes: tuple[str, ...]) -> pl.Expr:
-    return (pl.col("NIR_ANO_17") == NOBODY) | pl.any_horizontal(pl.col(return_codes) != "0")
+def _unchained(tables: Tables, people: pl.DataFrame) -> int:
+    """Stays and visits of every field whose number stands for nobody, or one of whose return codes is not 0."""
+    return sum(_unchained_in(table) for name in CHAINING for table in _family(tables, name))
 
+
+def _unchained_in(table: pl.DataFrame) -> int:
+    codes = [name for name in {*RETURN_CODES, *VISIT_RETURN_CODES} if name in table.columns]
+    wrong = (pl.col("NIR_ANO_17") == NOBODY) | pl.any_horizontal(pl.col(codes) != "0")
+    return int(table.select(wrong.sum()).item())
+
+
+def _misread(tables: Tables, people: pl.DataFrame) -> int:
+    acts = (*MISREAD_ACTS, *BENIGN_PROSTATE)
+    found = (
+        _rows(name, _is(column, *acts))
+        for name, column in (("ER_CAM_F", "CAM_PRS_IDE"), ("T_MCOaaA", "CDC_ACT"))
+    )
+    return sum(count(tables, people) for count in found)
+
+
+CHAINING = ("T_MCOaaC", "T_MCOaaCSTC", "T_SSRaaC", "T_HADaaC", "T_RIPaaC")
+BENIGN_PROSTATE = ("JGFA015",)  # resection by the urethra, of bystanders
 
 COUNTS: dict[str, Callable[[Tables, pl.DataFrame], int]] = {
     "policy_holder": _people(pl.col("change_day").is_not_null()),
     "shared_pseudonym": _people(pl.col("shared_psa")),
     "fictitious_number": _people(pl.col("kind") == "fictitious"),
     "renewed_pseudonyms": _people(pl.col("nir").is_null()),
-    "chaining_error": lambda tables, people: (
-        _rows("T_MCOaaC", lambda: _unchained(RETURN_CODES))(tables, people)
-        + _rows("T_MCOaaCSTC", lambda: _unchained(VISIT_RETURN_CODES))(tables, people)
-    ),
+    "chaining_error": _unchained,
     "double_facility": _rows("T_MCOaaB", _is("ETA_NUM", *GEOGRAPHIC)),
     "grouping_error": _rows("T_MCOaaB", lambda: pl.col("GRG_GHM").str.starts_with("90")),
     "special_stay": _rows(
@@ -82,7 +98,7 @@ COUNTS: dict[str, Callable[[Tables, pl.DataFrame], int]] = {
     "without_ald": _people(~pl.col("ald")),
     "deprivation_overseas": _people(pl.col("quintile").is_null()),
     "cip_lengths": _rows("ER_PHA_F", lambda: pl.col("PHA_PRS_IDE").is_not_null()),
-    "misread_acts": _rows("ER_CAM_F", _is("CAM_PRS_IDE", *MISREAD_ACTS)),
+    "misread_acts": _misread,
     "facility_numbers": _rows("ER_ETE_F", lambda: pl.col("ETB_EXE_FIN").str.len_chars() == 9),
     "age_coding": _rows("ER_PRS_F", _is("BEN_AMA_COD", NO_AGE, MONTHS_FROM + 7)),
 }  # fmt: skip

@@ -36,7 +36,7 @@ def _chaining(stays: pl.DataFrame) -> dict[str, pl.Expr]:
         "NIR_ANO_17": pl.col("nir"), "ENT_DAT": compact("entry"), "SOR_DAT": compact("exit"),
         "EXE_SOI_DTD": as_date("entry"), "EXE_SOI_DTF": as_date("exit"),
         "SOR_ANN": pl.col("year").cast(pl.Int32), "SOR_MOI": as_date("exit").dt.strftime("%m"),
-        "RNG_NAI": pl.lit("1"), **return_codes(RETURN_CODES),
+        **return_codes(RETURN_CODES),
     }  # fmt: skip
 
 
