@@ -16,7 +16,18 @@ from eventlogs.activities import ActivityRules
 from eventlogs.practice import Practice
 from eventlogs.snds import schema
 from eventlogs.snds.geography import ABROAD
-from eventlogs.snds.rows import LINE_KEY, Source, Tables, as_rows, beside, count_where, misread, wrong_key
+from eventlogs.snds.rows import (
+    LINE_KEY,
+    UCD_CHARACTERS,
+    Source,
+    Tables,
+    as_rows,
+    beside,
+    count_where,
+    misread,
+    seven_of_ucd,
+    wrong_key,
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +96,7 @@ HANDED_OUT = ("3317", "3318", "3319", "3351", "3352", "3353", "3354", "3356", "3
 LATE_MONTHS = 6
 """Months of flux after which 98 to 99 % of care has arrived (SNDS documentation)."""
 
-UCD_CHARACTERS, CIP13_CHARACTERS, NABM_CHARACTERS = 7, 13, 4
+CIP13_CHARACTERS, NABM_CHARACTERS = 13, 4
 
 
 def _is_not(column: str, *values: int) -> nw.Expr:
@@ -181,8 +192,7 @@ def _biology(t: Tables, world: World) -> nw.LazyFrame[Any]:
 
 
 def _units(kept: nw.LazyFrame[Any], t: Tables, world: World, practice: Practice) -> nw.LazyFrame[Any]:
-    """UCD are written on 13, 7, or 34008 + 7 characters: the last seven say the same."""
-    found = _by_code(t(world.table("UCD")), nw.col("UCD_UCD_COD").str.tail(UCD_CHARACTERS), _codes(t, "UCD"))
+    found = _by_code(t(world.table("UCD")), seven_of_ucd(nw.col("UCD_UCD_COD")), _codes(t, "UCD"))
     return _lines_with(kept, world, "UCD", found, _told_by_pmsi(practice))
 
 

@@ -15,7 +15,7 @@ from eventlogs.activities import ActivityRules
 from eventlogs.practice import Practice
 from eventlogs.snds.chaining import STAY, hospital_rows, keyed, total
 from eventlogs.snds.mco import MCO, stays
-from eventlogs.snds.rows import Source, Tables, beside, coded, together
+from eventlogs.snds.rows import Source, Tables, beside, coded, seven_of_ucd, together
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,8 @@ def tables(practice: Practice) -> tuple[DrugTable, ...]:
 
 
 def ucd7(old_code: str) -> nw.Expr:
-    """Return the UCD on seven characters: of thirteen (zeros first, or 34008 and a key), else of the older column."""
-    code = nw.coalesce("UCD_UCD_COD", old_code)
-    with_key = code.str.starts_with("34008") & (code.str.len_chars() > 7)
-    return nw.when(with_key).then(code.str.slice(5, 7)).otherwise(code.str.tail(7))
+    """Return the UCD on seven characters, of UCD_UCD_COD, else of the older column."""
+    return seven_of_ucd(nw.coalesce("UCD_UCD_COD", old_code))
 
 
 def drug_rows(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[Any]:

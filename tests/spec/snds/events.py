@@ -340,6 +340,20 @@ B-1 | death | 2021-07-07 | IR_BEN_R | 2021-07-07""",
         counts={"trap.death_sources": 1},
     ),
     Rule(
+        "death_in_a_month",
+        "A stay without a day of discharge tells the month of a death only: it is dated to the month's last day, so that "
+        "no care of that month comes after it.",
+        "SNDS documentation (décès); the last day of the month is this package's choice, as for BEN_DCD_AME",
+        {
+            "T_MCO21B": "STAY | SOR_MOD | SOR_ANN | SOR_MOI\n1 | 9 | 2021 | 5",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT\n1 | A | 10052021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004",
+        },
+        "A-1 | breast_conserving_surgery | 2021-05-10 | day\nA-1 | death | 2021-05-31 | month",
+        ("patient_id", "activity", "start", "date_precision"),
+        traps=("death_sources", "month_only"),
+    ),
+    Rule(
         "palliative_exit",
         "A definition may end the observation with the first palliative care; what comes first of the exits does.",
         "[cohort] exits",
