@@ -361,7 +361,7 @@ def _traps() -> list[Counted]:
 
 
 _AMONG = {"lines": "lines_read", "stays": "chained", "events": "events", "patients": "persons"}
-"""Count of the build that a trap's count is a share of, by unit; rows, diagnoses and codes are of several kinds."""
+"""Count of the build that a trap's count is a share of, by unit; rows and codes are of several kinds."""
 
 _OF_THE_COHORT = ("ald_is_no_diagnosis", "without_ald", "death_sources", "deprivation_overseas")
 """Traps counted among the patients of the cohort; those of other patients' traps are all persons read."""

@@ -25,7 +25,7 @@ from eventlogs.snds.rows import (
     beside,
     count_where,
     misread,
-    seven_of_ucd,
+    ucd7,
     wrong_key,
 )
 
@@ -192,7 +192,7 @@ def _biology(t: Tables, world: World) -> nw.LazyFrame[Any]:
 
 
 def _units(kept: nw.LazyFrame[Any], t: Tables, world: World, practice: Practice) -> nw.LazyFrame[Any]:
-    found = _by_code(t(world.table("UCD")), seven_of_ucd(nw.col("UCD_UCD_COD")), _codes(t, "UCD"))
+    found = _by_code(t(world.table("UCD")), ucd7(nw.col("UCD_UCD_COD")), _codes(t, "UCD"))
     return _lines_with(kept, world, "UCD", found, _told_by_pmsi(practice))
 
 

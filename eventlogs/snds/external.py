@@ -24,8 +24,7 @@ from eventlogs.snds.chaining import (
     total,
 )
 from eventlogs.snds.mco import first_activity
-from eventlogs.snds.mco_drugs import ucd7
-from eventlogs.snds.rows import Source, Tables, beside, coded, misread, together
+from eventlogs.snds.rows import Source, Tables, beside, coded, misread, together, ucd7
 
 EXTERNAL = Field("T_MCOaaCSTC", stay="SEQ_NUM", return_codes=VISIT_RETURN_CODES, doubled=("AP-HP", "AP-HM"))
 """The hospitals of Lyon (HCL) report their external care once."""
@@ -102,7 +101,9 @@ def _listed(kept: nw.LazyFrame[Any], t: Tables, table: Listed) -> nw.LazyFrame[A
 
 
 def _handed_out(t: Tables) -> nw.LazyFrame[Any]:
-    lines = keyed(t("T_MCOaaFHSTC"), EXTERNAL).with_columns(ucd7("UCD_COD").alias("ucd7"))
+    lines = keyed(t("T_MCOaaFHSTC"), EXTERNAL).with_columns(
+        ucd7(nw.coalesce("UCD_UCD_COD", "UCD_COD")).alias("ucd7")
+    )
     return coded(lines, "ucd7", t("codes.UCD"))
 
 

@@ -15,7 +15,7 @@ from eventlogs.activities import ActivityRules
 from eventlogs.practice import Practice
 from eventlogs.snds.chaining import STAY, hospital_rows, keyed, total
 from eventlogs.snds.mco import MCO, stays
-from eventlogs.snds.rows import Source, Tables, beside, coded, seven_of_ucd, together
+from eventlogs.snds.rows import Source, Tables, beside, coded, together, ucd7
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,6 @@ def tables(practice: Practice) -> tuple[DrugTable, ...]:
     return (MED, MEDATU, FH) if practice.private_drugs == "pmsi" else (MED, MEDATU)
 
 
-def ucd7(old_code: str) -> nw.Expr:
-    """Return the UCD on seven characters, of UCD_UCD_COD, else of the older column."""
-    return seven_of_ucd(nw.coalesce("UCD_UCD_COD", old_code))
-
-
 def drug_rows(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[Any]:
     """Return the drugs given in the stays that count, on the day of entry + delay.
 
@@ -56,7 +51,9 @@ def drug_rows(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFrame[A
 
 
 def _named(t: Tables, table: DrugTable) -> nw.LazyFrame[Any]:
-    lines = keyed(t(table.name), MCO).with_columns(ucd7(table.old_code).alias("ucd7"))
+    lines = keyed(t(table.name), MCO).with_columns(
+        ucd7(nw.coalesce("UCD_UCD_COD", table.old_code)).alias("ucd7")
+    )
     return coded(lines, "ucd7", t("codes.UCD"))
 
 

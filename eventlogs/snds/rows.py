@@ -101,18 +101,20 @@ def coded(frame: nw.LazyFrame[Any], column: str, codes: nw.LazyFrame[Any]) -> nw
     return frame.with_columns(nw.col(column).alias("code")).join(codes, on="code", how="inner")
 
 
-UCD_CHARACTERS = 7
-
-
-def seven_of_ucd(code: nw.Expr) -> nw.Expr:
-    """Return the UCD on seven characters of one on 7, on 13 (zeros first), or of 34008, seven and perhaps a key."""
-    prefixed = code.str.starts_with("34008") & (code.str.len_chars() > UCD_CHARACTERS)
-    return nw.when(prefixed).then(code.str.slice(5, UCD_CHARACTERS)).otherwise(code.str.tail(UCD_CHARACTERS))
-
-
 def misread(t: Tables, acts: str, column: str) -> nw.LazyFrame[Any]:
     """Count the acts of a table that published lists misread (`codes.MISREAD`): ``trap.misread_acts``."""
     return coded(t(acts), column, t("codes.MISREAD")).select(nw.len().alias("trap.misread_acts"))
+
+
+UCD_CHARACTERS = 7
+
+
+def ucd7(code: nw.Expr) -> nw.Expr:
+    """Return the seven characters of a UCD, written on 7, on 13 (zeros first), or as 34008, the 7 and perhaps a key."""
+    with_prefix = code.str.starts_with("34008") & (code.str.len_chars() > UCD_CHARACTERS)
+    return (
+        nw.when(with_prefix).then(code.str.slice(5, UCD_CHARACTERS)).otherwise(code.str.tail(UCD_CHARACTERS))
+    )
 
 
 def cleaned(column: str) -> nw.Expr:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal
 
-Unit = Literal["lines", "stays", "rows", "events", "patients", "diagnoses", "codes"]
+Unit = Literal["lines", "stays", "rows", "events", "patients", "codes"]
 
 
 @dataclass(frozen=True)

@@ -138,13 +138,15 @@ def test_both_worlds_of_claims(extract: Path, capsys: pytest.CaptureFixture[str]
 
 def test_no_world_of_claims(extract: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (extract / "ER_PRS_F.csv").unlink()
-    assert "has no table ER_PRS_F or NS_PRS_F; found ER_CAM_F" in refused(extract, capsys)
+    assert "has no table ER_PRS_F or NS_PRS_F; found ER_BIO_F" in refused(extract, capsys)
 
 
 def test_what_is_not_used_is_said_and_stops_nothing(extract: Path, tmp_path: Path) -> None:
     (extract / "ER_TRS_F.csv").write_text("A\n1\n")
     (extract / "ER_PRS_F_202107.csv").write_text("A\n1\n")
     (extract / "notes.csv").write_text("A\n1\n")
+    for name in ("IR_IBA_R", "KI_CCI_R"):
+        (extract / f"{name}.csv").unlink()
     shutil.copy(extract / "T_MCO21B.csv", extract / "T_MCO21_03B.csv")
     shutil.copy(extract / "T_MCO21C.csv", extract / "T_MCO21_03C.csv")
     edit(extract / "ER_PRS_F.csv", lambda text: text.replace("\n", ";X\n"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date
+from functools import reduce
 from inspect import getdoc
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def snds_page(rules: Iterable[Rule]) -> str:
         of_trap.setdefault(rule.traps[0] if rule.traps else "", []).append(rule)
     every = [rule for group in of_trap.values() for rule in group]
     traps = [_trap(trap, of_trap.get(trap.id, []), _shown_elsewhere(trap, every)) for trap in TRAPS.values()]
-    others = [OTHER_HEAD, *map(_section, of_trap.get("", []))]
+    others = [OTHER_HEAD, *_sections(of_trap.get("", []))]
     return "\n".join([HEAD, _contents(), *traps, *others, "## Ordinary values\n", _ordinary(), ""])
 
 
@@ -85,9 +86,15 @@ def _trap(trap: Trap, rules: Iterable[Rule], elsewhere: list[str]) -> str:
             f"*Source: {trap.source}. Counted in {trap.unit}, as `{trap.count}`.*\n",
             *map(_switch, trap.switches),
             *([f"See also {links}.\n"] if links else []),
-            *map(_section, rules),
+            *_sections(rules),
         ]
     )
+
+
+def _sections(rules: Iterable[Rule]) -> list[str]:
+    """Return the sections of the rules of a trap; tables that an earlier one shows are not shown again."""
+    first: dict[str, str] = {}
+    return [_section(rule, first.setdefault(repr(rule.tables), rule.id)) for rule in rules]
 
 
 def _sentence(words: str) -> str:
@@ -99,7 +106,11 @@ def _switch(name: str) -> str:
     found = re.search(rf"^{name} : (.+)\n((?: +.+\n?)+)", getdoc(Practice) or "", re.MULTILINE)
     if found is None:
         raise KeyError(name)
-    values, words = found[1].replace("'", "`"), " ".join(found[2].split())
+    kinds = {"tuple of": "list of", "bool": "true or false", "int": "a number", "'": "`"}
+    values, words = (
+        reduce(lambda text, kind: text.replace(*kind), kinds.items(), found[1]),
+        " ".join(found[2].split()),
+    )
     default = getattr(Practice(), name)
     return f"- Switch `{name}`, {values}; default `{_written(default)}`. {words}\n"
 
@@ -167,8 +178,9 @@ def _lines(text: str, names: tuple[str, ...]) -> str:
     return _table("\n".join([" | ".join(names[:width]), *padded]))
 
 
-def _section(rule: Rule) -> str:
+def _section(rule: Rule, shown_by: str) -> str:
     tables = [f"`{name}`\n\n{_table(text)}" for name, text in rule.tables.items()]
+    shown = tables if shown_by == rule.id else [f"Tables: those of [{shown_by}](#{shown_by}).\n"]
     outcome = _table("\n".join([" | ".join(rule.columns), rule.events]))
     counts = ", ".join(f"`{name}` {n}" for name, n in rule.counts.items())
     return "\n".join(
@@ -176,7 +188,7 @@ def _section(rule: Rule) -> str:
             f"### {rule.id}\n",
             f"{rule.words}{_setting(rule)}\n",
             f"*Source: {rule.source}.*\n",
-            *tables,
+            *shown,
             f"**{rule.shows.capitalize()}**\n\n{outcome}",
             *([f"**Counted**: {counts}.\n"] if counts else []),
         ]

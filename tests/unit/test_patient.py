@@ -354,6 +354,11 @@ class TestRegimens:
         found = patient.build(rows(*self.sessions(7, 7, 7)), people(), RULES).regimens
         assert found.schema == regimens.REGIMEN_COLUMNS and found.is_empty()
 
+    @pytest.mark.parametrize("code", ["28Z07Z", "28Z17Z", "Z511"])
+    def test_sessions_are_told_by_their_group_or_diagnosis(self, code: str) -> None:
+        told = [session | {"code": code} for session in self.sessions(7)]
+        assert patient.build(rows(*told), people(), RULES).counts["trap.molecules_inside_ghs"] == 2
+
     def test_a_drug_of_the_stay_tells_the_molecule(self) -> None:
         stay = self.sessions(21)
         drug = ACT | {"source": "T_MCOaaMED", "activity": "drug", "code": "9435604", "code_system": "UCD",

@@ -208,7 +208,8 @@ A-1 | 2021-03-09 | 1 | 13000000 | 2021-04-01""",
     ),
     Rule(
         "medicine_codes",
-        "A UCD is the same on 13 characters, 7, or 34008 and 7, with or without its key; a CIP13 gives its molecule and its tablets.",
+        "A UCD is the same on 13 characters (zeros first), 7, or 34008, the 7 and perhaps a key; a CIP13 gives its molecule and "
+        "its tablets.",
         "NU_UCD_R, IR_PHA_R: formats of UCD and CIP",
         {
             "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
@@ -217,7 +218,7 @@ A-1 | 2021-03-09 | 1 | 13000000 | 2021-04-01""",
 3 | A | 2021-03-03
 4 | A | 2021-03-04
 5 | A | 2021-03-05""",
-            "ER_UCD_F": "LINE | UCD_UCD_COD\n1 | 0000009220097\n2 | 9220097\n3 | 340089220097\n5 | 3400892200979",
+            "ER_UCD_F": "LINE | UCD_UCD_COD\n1 | 0000009220097\n2 | 9220097\n3 | 340089220097\n5 | 3400892200975",
             "ER_PHA_F": "LINE | PHA_PRS_C13 | PHA_ACT_QSN\n4 | 3400932059324 | 2",
         },
         """A-1 | endocrine_therapy_dispensing | 2021-03-04 | 60

@@ -305,19 +305,24 @@ early | 2 | 1960""",
         "Of the three sources of a death the certificate (KI_CCI_R) dates it first, then IR_BEN_R, then discharge mode 9.",
         "SNDS documentation (décès): the causes are the surest; the order is this package's",
         {
-            "IR_BEN_R": "BEN_NIR_PSA | BEN_IDT_ANO | BEN_DCD_DTE\na | A | 2021-05-05\nb | B | 2021-05-05",
+            "IR_BEN_R": "BEN_NIR_PSA | BEN_IDT_ANO | BEN_DCD_DTE\na | A | 2021-05-05\nb | B | 2021-05-05\nc | C |",
             "KI_CCI_R": "BEN_IDT_ANO | DCD_IDT_ENC | BEN_DCD_DTE\nA | 1 | 2021-05-06",
-            "T_MCO21B": "STAY | SOR_MOD\n1 | 9\n2 | 9",
-            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | a | 01052021 | 04052021\n2 | b | 01052021 | 04052021",
-            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004",
+            "T_MCO21B": "STAY | SOR_MOD\n1 | 9\n2 | 9\n3 | 9",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | a | 01052021 | 04052021
+2 | b | 01052021 | 04052021
+3 | c | 01052021 | 04052021""",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004\n3 | QEFA004",
         },
         """A | breast_conserving_surgery | 2021-05-01 | T_MCOaaA
 A | death | 2021-05-06 | KI_CCI_R
 B | breast_conserving_surgery | 2021-05-01 | T_MCOaaA
-B | death | 2021-05-05 | IR_BEN_R""",
+B | death | 2021-05-05 | IR_BEN_R
+C | breast_conserving_surgery | 2021-05-01 | T_MCOaaA
+C | death | 2021-05-04 | T_MCOaaB""",
         ("patient_id", "activity", "start", "source"),
         traps=("death_sources",),
-        counts={"trap.death_sources": 2},
+        counts={"trap.death_sources": 3},
     ),
     Rule(
         "death_order",
@@ -352,6 +357,42 @@ B-1 | death | 2021-07-07 | IR_BEN_R | 2021-07-07""",
         "A-1 | breast_conserving_surgery | 2021-05-10 | day\nA-1 | death | 2021-05-31 | month",
         ("patient_id", "activity", "start", "date_precision"),
         traps=("death_sources", "month_only"),
+    ),
+    Rule(
+        "act_told_on_two_days",
+        "A claim dated to the entry of the stay whose later day tells the same act, and an act of a stay without a delay "
+        "beside a claim inside the stay, are one act, on the surer day; two days that are both stated, or a claim outside "
+        "the stay or of another place, are two acts.",
+        "This package's: the same act has one date in the stay (entry + ENT_DAT_DEL) and one in the claim (EXE_SOI_DTD)",
+        {
+            "T_MCO21B": "STAY\n1\n2\n3\n4\n5",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 05032021
+5 | E | 01032021 | 05032021
+2 | B | 01032021 | 05032021
+3 | C | 01032021 | 05032021
+4 | D | 01032021 | 05032021""",
+            "T_MCO21A": "STAY | CDC_ACT | ENT_DAT_DEL\n1 | QEFA004 | 2\n2 | QEFA004 |\n3 | QEFA004 | 0\n4 | QEFA004 |"
+            "\n5 | QEFA004 | 2",
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
+1 | A | 2021-03-01
+2 | B | 2021-03-02
+3 | C | 2021-03-04
+4 | D | 2021-03-06
+5 | E | 2021-03-01""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEFA004\n2 | QEFA004\n3 | QEFA004\n4 | QEFA004\n5 | QEFA004",
+            "ER_ETE_F": "LINE | ETB_EXE_FIN\n1 | 75000000\n2 | 75000000\n3 | 75000000\n4 | 75000000",
+        },
+        """A-1 | breast_conserving_surgery | 2021-03-03 | T_MCOaaA
+B-1 | breast_conserving_surgery | 2021-03-02 | T_MCOaaA
+C-1 | breast_conserving_surgery | 2021-03-01 | T_MCOaaA
+C-1 | breast_conserving_surgery | 2021-03-04 | ER_CAM_F
+D-1 | breast_conserving_surgery | 2021-03-01 | T_MCOaaA
+D-1 | breast_conserving_surgery | 2021-03-06 | ER_CAM_F
+E-1 | breast_conserving_surgery | 2021-03-01 | ER_CAM_F
+E-1 | breast_conserving_surgery | 2021-03-03 | T_MCOaaA""",
+        ("patient_id", "activity", "start", "source"),
+        counts={"acts_told_on_two_days": 2},
     ),
     Rule(
         "palliative_exit",

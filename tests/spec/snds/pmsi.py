@@ -122,7 +122,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "return_codes_ignored",
         "Where practice ignores return codes, the stays come back; a fictitious pseudonym is still nobody.",
-        "Switch `return_codes`",
+        "SNDS documentation: the codes matter where stays are chained, not where they are counted",
         {
             "T_MCO21B": "STAY\n1\n2",
             "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT | NIR_RET
@@ -266,23 +266,28 @@ A-1 | breast_conserving_surgery | 2021-05-11""",
     Rule(
         "diagnosis_positions",
         "Diagnoses are searched in the stay, its units and its associated ones, dots and signs taken off; "
-        "a stay for the disease that gave no other event is a hospital stay.",
+        "a stay for the disease that gave no other event is a hospital stay. An associated diagnosis opens the cohort (B).",
         "CNAM course on the PMSI: D lacks some diagnoses of the units",
         {
             "IR_IMB_R": "BEN_NIR_PSA | MED_MTF_COD\nA | E11",
-            "T_MCO21B": "STAY | DGN_PAL | GRG_GHM\n1 | C50.9 | 09M041\n2 | Z51.5 | 23Z02Z\n3 | Z511+ | 09M041\n4 | I10 | 05M091",
+            "T_MCO21B": "STAY | DGN_PAL | GRG_GHM\n1 | C50.9 | 09M041\n2 | Z51.5 | 23Z02Z\n3 | Z511+ | 09M041\n4 | I10 | 05M091\n5 | I10 | 05M091\n6 | I10 | 05M091",
             "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
 1 | A | 01032021 | 04032021
 2 | A | 01052021 | 09052021
 3 | A | 01042021 | 02042021
-4 | A | 01062021 | 02062021""",
-            "T_MCO21D": "STAY | ASS_DGN\n3 | C50.1",
-            "T_MCO21UM": "STAY | DGN_PAL\n4 | C504",
+4 | A | 01062021 | 02062021
+5 | A | 01072021 | 02072021
+6 | B | 01062021 | 02062021""",
+            "T_MCO21D": "STAY | ASS_DGN\n3 | C50.1\n6 | C50.1",
+            "T_MCO21UM": "STAY | DGN_PAL | DGN_REL\n4 | +C504 |\n5 | I10 | C50.8",
+            "T_MCO21A": "STAY | CDC_ACT\n6 | QEHA002",
         },
         """A-1 | chemotherapy_session | 2021-04-01 | T_MCOaaB
 A-1 | hospital_stay | 2021-03-01 | T_MCOaaB
 A-1 | hospital_stay | 2021-06-01 | T_MCOaaUM
-A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
+A-1 | hospital_stay | 2021-07-01 | T_MCOaaUM
+A-1 | palliative_care | 2021-05-01 | T_MCOaaB
+B-1 | breast_biopsy | 2021-06-01 | T_MCOaaA""",
         ("patient_id", "activity", "start", "source"),
         traps=("session_coding",),
     ),
@@ -325,7 +330,7 @@ A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
     Rule(
         "double_facilities_cnam",
         "The list of the CNAM has 46 numbers: 750100067 is not among them.",
-        "Switch `double_facilities`; CNAM list of 46",
+        "SNDS documentation (doublons FINESS): list of the CNAM",
         {
             "T_MCO17B": """STAY | ETA_NUM
 1 | 750100018
@@ -351,7 +356,7 @@ A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
     Rule(
         "double_facilities_kept",
         "Where practice keeps them, nothing is left out; the count says how many there are.",
-        "Switch `double_facilities`",
+        "For comparison with studies that keep them",
         {
             "T_MCO17B": """STAY | ETA_NUM
 1 | 750100018
@@ -377,8 +382,8 @@ A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
     ),
     Rule(
         "double_facilities_until",
-        "The CNAM's text says 2018: a switch.",
-        "Switch `double_facilities_until`",
+        "The CNAM's text says 2018: then the site of 2018 is left out too.",
+        "SNDS documentation (doublons FINESS): text of the CNAM",
         {
             "T_MCO17B": """STAY | ETA_NUM
 1 | 750100018
@@ -445,7 +450,7 @@ A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
     Rule(
         "automatic_stays_left_out",
         "Where practice leaves them out, only ordinary stays are read; an empty TYP_GEN_RSA (before 2015) is ordinary.",
-        "Switch `automatic_stays`",
+        "SNDS documentation (Health Data Hub, 2021); SCALPEL: what studies of costs leave out",
         {
             "T_MCO21B": """STAY | GRG_GHM | TYP_GEN_RSA | GHS_NUM
 1 | 14Z08Z | 0 |
@@ -530,10 +535,15 @@ A-1 | palliative_care | 2021-05-01 | T_MCOaaB""",
             (
                 "leave_out",
                 "Every stay given for another hospital may be left out, sessions too.",
-                "Switch `provider_stays`",
+                "SNDS documentation (prestations inter-établissements)",
                 tuple(day[-2:] for day in PROVIDED),
             ),
-            ("keep", "Or every one is kept, and care is counted twice.", "Switch `provider_stays`", ()),
+            (
+                "keep",
+                "Or every one is kept, and care is counted twice.",
+                "For comparison with studies that keep them",
+                (),
+            ),
         )
     ),
     Rule(
@@ -585,7 +595,7 @@ A-1 | mastectomy | 2021-02-01""",
     Rule(
         "metastases_ignored",
         "Where practice ignores metastases, only the principal or related diagnosis says what a stay was for.",
-        "Switch `metastases`",
+        "For comparison with studies that read the principal and related diagnoses only",
         {
             "IR_IMB_R": "BEN_NIR_PSA | MED_MTF_COD\nA | E11",
             "T_MCO21B": "STAY | DGN_PAL | GRG_GHM\n1 | C795 | 08M251\n2 | J189 | 04M051\n3 | C795 | 08M251\n4 | C509 | 09C041",
@@ -685,7 +695,7 @@ A-1 | targeted_therapy | 2021-04-12 | 2""",
     Rule(
         "private_drugs_of_stays",
         "Or the stay comes first, and its line is the event.",
-        "Switch `private_drugs`",
+        "SNDS documentation (médicaments de la liste en sus): one source a sector and mode, either",
         {
             "T_MCO21B": "STAY\n1",
             "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01032021 | 10032021",
@@ -714,7 +724,7 @@ A-1 | targeted_therapy | 2021-04-12 | 2""",
     Rule(
         "retrocession_of_visits",
         "Or the visit comes first; what is taken back is not given.",
-        "Switch `retrocession`",
+        "SNDS documentation (médicaments de la liste en sus): one source a sector and mode, either",
         {
             "T_MCO21CSTC": "VISIT | NIR_ANO_17 | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | A | 2021-04-01",
             "T_MCO21FMSTC": "VISIT | CCAM_COD\n1 | QEHJ001",
