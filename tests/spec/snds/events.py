@@ -411,6 +411,22 @@ A-1 | death | 2021-06-05 | 2021-05-01 | palliative_care""",
         cohort={"exits": ("death", "palliative_care")},
     ),
     Rule(
+        "place_of_care",
+        "Care is placed by the FINESS number of the hospital: its first two characters, overseas 97 and the next digit that is "
+        "not 0 (9704 for 974).",
+        "SNDS documentation (localisation géographique); the form overseas is recalled, not verified",
+        {
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | A | 2021-03-02\n3 | A | 2021-03-03",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001",
+            "ER_ETE_F": "LINE | ETB_EXE_FIN\n1 | 97040002\n2 | 2A000001\n3 | 75000000",
+        },
+        """A-1 | 2021-03-01 | 974
+A-1 | 2021-03-02 | 2A
+A-1 | 2021-03-03 | 75""",
+        ("patient_id", "start", "territory_of_care"),
+        traps=("geography",),
+    ),
+    Rule(
         "overseas_stratum",
         "FDep has no value overseas (97 and more), whatever the table of quintiles (deprivation.csv) says: those patients are a "
         "stratum of their own, not missing ones.",
