@@ -42,6 +42,45 @@ def _is_finess() -> pl.Expr:
     return pl.col("source").str.contains("^(T|ER|NS)_")
 
 
+ACTS_OF_STAYS, ACTS_OF_CLAIMS = ("T_MCOaaA", "T_MCOaaFM"), ("ER_CAM_F", "NS_CAM_F")
+
+SAME_ACT = ["person", "activity", "code", "facility"]
+
+
+def on_one_day(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Give an act that a stay and a claim tell on different days the day of the surer; return also how many rows moved.
+
+    One of them may know the entry of the stay only: the claim that is dated to it, or the act of a stay that has no
+    delay. It takes the day of the other (the first, inside the stay, of the same hospital), unless either source tells
+    the other's day too. Two days that are both stated stay two acts, and so does a claim of elsewhere.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        Result of `with_start`.
+    """
+    act, claim = pl.col("source").is_in(ACTS_OF_STAYS), pl.col("source").is_in(ACTS_OF_CLAIMS)
+    stays = rows.filter(pl.col("kind") == "act", act).select(
+        "row", "start", *SAME_ACT, entry="date", leave="until", is_dated=pl.col("offset_days").is_not_null()
+    )
+    claims = rows.filter(pl.col("kind") == "line", claim).select("row", "start", *SAME_ACT)
+    both = stays.join(claims, on=SAME_ACT, suffix="_claim").filter(
+        pl.col("start_claim").is_between("entry", pl.coalesce("leave", "start"))
+    )
+    together = both.filter(pl.col("start") == pl.col("start_claim"))
+    apart = both.join(together, on="row", how="anti").join(together, on="row_claim", how="anti")
+    at_entry = (pl.col("start_claim") == pl.col("entry")) & (pl.col("start") > pl.col("entry"))
+    moved = pl.concat(
+        [
+            apart.filter(at_entry).select(row="row_claim", day="start"),
+            apart.filter(~pl.col("is_dated")).select("row", day="start_claim"),
+        ]
+    )
+    days = moved.group_by("row").agg(pl.col("day").min())
+    placed = rows.join(days, on="row", how="left", maintain_order="left")
+    return placed.with_columns(start=pl.coalesce("day", "start")).drop("day"), days.height
+
+
 def with_event(rows: pl.DataFrame, activities: pl.Enum) -> pl.DataFrame:
     """Add ``event``: one number for a person, an activity and a day, in their order.
 

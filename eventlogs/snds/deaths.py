@@ -28,7 +28,10 @@ def registered(people: pl.DataFrame) -> pl.DataFrame:
 
 
 def told(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return every death told: ``row``, ``person``, ``start``, ``source``, ``teller``, ``known_from``.
+    """Return every death: ``row``, ``person``, ``source``, ``date_precision``, ``start``, ``teller``, ``known_from``.
+
+    A stay without a day of discharge tells a month: the death is on its last day, so that no care of that month comes
+    after it (as for BEN_DCD_AME).
 
     Parameters
     ----------
@@ -36,7 +39,10 @@ def told(rows: pl.DataFrame) -> pl.DataFrame:
         Dated rows; those of kind *death* count.
     """
     teller = pl.col("source").replace_strict(TELLERS, default="stays", return_dtype=pl.String)
-    seen = rows.filter(pl.col("kind") == "death").select("row", "person", "start", "source", teller=teller)
+    last_possible = pl.when(pl.col("date_precision") == "month").then(pl.col("start").dt.month_end())
+    seen = rows.filter(pl.col("kind") == "death").select(
+        "row", "person", "source", "date_precision", start=last_possible.otherwise("start"), teller=teller
+    )
     return seen.with_columns(known_from=_known_from())
 
 
@@ -59,13 +65,13 @@ def deaths(told: pl.DataFrame, order: Sequence[str]) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        ``person``, ``start``, ``source``, ``known_from``, sorted by person.
+        ``person``, ``start``, ``date_precision``, ``source``, ``known_from``, sorted by person.
     """
     place = {teller: position for position, teller in enumerate(order)}
     return (
         told.sort("person", pl.col("teller").replace_strict(place, return_dtype=pl.Int32), "start", "source")
         .group_by("person", maintain_order=True)
-        .agg(pl.col("start", "source").first(), pl.col("known_from").min())
+        .agg(pl.col("start", "date_precision", "source").first(), pl.col("known_from").min())
     )
 
 
@@ -77,7 +83,7 @@ def as_found(deaths: pl.DataFrame, activity: str) -> pl.DataFrame:
         "start",
         "source",
         *(pl.lit(None, dtype=pl.String).alias(name) for name in ("code", "code_system")),
-        pl.lit("day").alias("date_precision"),
+        "date_precision",
         pl.lit(None, dtype=pl.String).alias("facility"),
         pl.lit(1, dtype=pl.Int64).alias("quantity"),
         "known_from",

@@ -115,7 +115,7 @@ def first_activity(column: str) -> nw.Expr:
 
 def _acts(kept: nw.LazyFrame[Any], t: Tables) -> nw.LazyFrame[Any]:
     acts = coded(keyed(t("T_MCOaaA"), MCO).filter(first_activity("ACV_ACT")), "CDC_ACT", t("codes.CCAM"))
-    told = {"source": nw.lit("T_MCOaaA"), "code_system": nw.lit("CCAM"), "until": nw.lit(None)}
+    told = {"source": nw.lit("T_MCOaaA"), "code_system": nw.lit("CCAM")}
     return hospital_rows(
         acts.join(kept, on=STAY, how="inner"), "act", offset_days=nw.col("ENT_DAT_DEL"), **told
     )
@@ -128,7 +128,7 @@ def _private_acts(kept: nw.LazyFrame[Any], t: Tables) -> nw.LazyFrame[Any]:
     """
     billed = keyed(t("T_MCOaaFM"), MCO).filter(first_activity("ACV_ACT"), ~nw.col("DEL_DAT_ENT").is_null())
     acts = coded(billed.with_columns(nw.col("CCAM_COD").str.slice(0, 7)), "CCAM_COD", t("codes.CCAM"))
-    told = {"source": nw.lit("T_MCOaaFM"), "code_system": nw.lit("CCAM"), "until": nw.lit(None)}
+    told = {"source": nw.lit("T_MCOaaFM"), "code_system": nw.lit("CCAM")}
     return hospital_rows(
         acts.join(kept, on=STAY, how="inner"), "act", offset_days=nw.col("DEL_DAT_ENT"), **told
     )

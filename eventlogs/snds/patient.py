@@ -108,7 +108,8 @@ def build(
 
 def _found(rows: pl.DataFrame, people: pl.DataFrame, rules: ActivityRules) -> _Found:
     """Date the rows, net the lines, and merge what is told of one activity on one day."""
-    dated, undated = dating.with_start(pl.concat([rows.select(list(ROW)), deaths.registered(people)]))
+    as_told, undated = dating.with_start(pl.concat([rows.select(list(ROW)), deaths.registered(people)]))
+    dated, told_twice = dating.on_one_day(as_told)
     death = rules.derived.get("death")
     activities = pl.Enum(pl.concat([dated["activity"], pl.Series([death])]).drop_nulls().unique().sort())
     positive_only = rules.practice.regularisations == "positive_lines"
@@ -131,6 +132,7 @@ def _found(rows: pl.DataFrame, people: pl.DataFrame, rules: ActivityRules) -> _F
         parts=(netting.origins(counted, stands), stays, believed.join(died, on="person")),
         counts={
             "rows_without_date": undated,
+            "acts_told_on_two_days": told_twice,
             **dating.touched(rows),
             "lines_netted": lines.height - stands.height,
             **merging.touched(found),

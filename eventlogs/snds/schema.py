@@ -136,7 +136,7 @@ FAMILY = re.compile(r"^T_([A-Z]{3})(\d{2}|aa)(?:_(\d{2}|nn))?([A-Z][A-Z0-9]*)$",
 ARCHIVE = re.compile(r"^((?:ER|NS)_[A-Z]{3}_F)_(20\d{2})$", re.IGNORECASE)
 
 LOOKS_LIKE_SNDS = re.compile(
-    r"^((ER|NS)_[A-Z]{3}_F(_20\d{2})?|(IR|KI|DA|BE)_[A-Z0-9]{3}_[RV]\w*|CT_\w+|T_(MCO|SSR|HAD|RIP|SUP)\w+)$",
+    r"^((ER|NS)_[A-Z]{3}_F(_\w+)?|(IR|KI|DA|BE)_[A-Z0-9]{3}_[RV]\w*|CT_\w+|T_(MCO|SSR|HAD|RIP|SUP)\w+)$",
     re.IGNORECASE,
 )
 """Names that SNDS tables have, those that the readers don't know among them."""
@@ -209,8 +209,11 @@ def _number(raw: pl.Expr) -> pl.Expr:
 
 
 def _as_text(raw: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Write a number as text; a date kept as a number has lost its leading zero."""
-    return raw if dtype == pl.String else raw.cast(pl.Int64, strict=False).cast(pl.String).str.zfill(8)
+    """Write a number as text; a date kept as a number has lost its leading zero, and may end with ``.0``."""
+    if dtype != pl.String:
+        return raw.cast(pl.Int64, strict=False).cast(pl.String).str.zfill(8)
+    whole = raw.str.strip_chars().str.extract(r"^(\d{7,8})(?:\.0)?$")
+    return pl.coalesce(whole.str.zfill(8), raw)
 
 
 def _text(raw: pl.Expr) -> pl.Expr:

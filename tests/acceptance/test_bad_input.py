@@ -143,6 +143,7 @@ def test_no_world_of_claims(extract: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_what_is_not_used_is_said_and_stops_nothing(extract: Path, tmp_path: Path) -> None:
     (extract / "ER_TRS_F.csv").write_text("A\n1\n")
+    (extract / "ER_PRS_F_202107.csv").write_text("A\n1\n")
     (extract / "notes.csv").write_text("A\n1\n")
     for name in ("IR_IBA_R", "KI_CCI_R"):
         (extract / f"{name}.csv").unlink()
@@ -154,7 +155,7 @@ def test_what_is_not_used_is_said_and_stops_nothing(extract: Path, tmp_path: Pat
     ald.with_columns(IMB_ALD_DTD=pl.lit("bientôt")).write_csv(extract / "IR_IMB_R.csv", separator=";")
     manifest = build(extract, tmp_path / "study", pathway="breast_cancer").manifest
     unused = manifest["unused"]
-    assert unused["unknown_tables"] == ["ER_TRS_F"]
+    assert unused["unknown_tables"] == ["ER_PRS_F_202107", "ER_TRS_F"]
     assert unused["superseded_tables"] == ["T_MCOaaB 21_03", "T_MCOaaC 21_03"]
     assert unused["unread_columns"]["ER_PRS_F"] >= 1
     assert unused["unreadable_values"] == {"IR_IMB_R.IMB_ALD_DTD": ald.height}

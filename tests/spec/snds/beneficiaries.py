@@ -221,7 +221,8 @@ B-1 | breast_biopsy | 2021-03-01 | none""",
             "IR_BEN_R": """BEN_NIR_PSA | ORG_AFF_BEN | BEN_DCD_DTE
 A | 01M751506 |
 B | 01M751506 | 2021-06-05
-C | 01C751000 |""",
+C | 01C751000 |
+D | 01C131000 |""",
             "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01",
             "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001",
         },

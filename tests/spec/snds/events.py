@@ -345,6 +345,56 @@ B-1 | death | 2021-07-07 | IR_BEN_R | 2021-07-07""",
         counts={"trap.death_sources": 1},
     ),
     Rule(
+        "death_in_a_month",
+        "A stay without a day of discharge tells the month of a death only: it is dated to the month's last day, so that "
+        "no care of that month comes after it.",
+        "SNDS documentation (décès); the last day of the month is this package's choice, as for BEN_DCD_AME",
+        {
+            "T_MCO21B": "STAY | SOR_MOD | SOR_ANN | SOR_MOI\n1 | 9 | 2021 | 5",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT\n1 | A | 10052021",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004",
+        },
+        "A-1 | breast_conserving_surgery | 2021-05-10 | day\nA-1 | death | 2021-05-31 | month",
+        ("patient_id", "activity", "start", "date_precision"),
+        traps=("death_sources", "month_only"),
+    ),
+    Rule(
+        "act_told_on_two_days",
+        "A claim dated to the entry of the stay whose later day tells the same act, and an act of a stay without a delay "
+        "beside a claim inside the stay, are one act, on the surer day; two days that are both stated, or a claim outside "
+        "the stay or of another place, are two acts.",
+        "This package's: the same act has one date in the stay (entry + ENT_DAT_DEL) and one in the claim (EXE_SOI_DTD)",
+        {
+            "T_MCO21B": "STAY\n1\n2\n3\n4\n5",
+            "T_MCO21C": """STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT
+1 | A | 01032021 | 05032021
+5 | E | 01032021 | 05032021
+2 | B | 01032021 | 05032021
+3 | C | 01032021 | 05032021
+4 | D | 01032021 | 05032021""",
+            "T_MCO21A": "STAY | CDC_ACT | ENT_DAT_DEL\n1 | QEFA004 | 2\n2 | QEFA004 |\n3 | QEFA004 | 0\n4 | QEFA004 |"
+            "\n5 | QEFA004 | 2",
+            "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD
+1 | A | 2021-03-01
+2 | B | 2021-03-02
+3 | C | 2021-03-04
+4 | D | 2021-03-06
+5 | E | 2021-03-01""",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEFA004\n2 | QEFA004\n3 | QEFA004\n4 | QEFA004\n5 | QEFA004",
+            "ER_ETE_F": "LINE | ETB_EXE_FIN\n1 | 75000000\n2 | 75000000\n3 | 75000000\n4 | 75000000",
+        },
+        """A-1 | breast_conserving_surgery | 2021-03-03 | T_MCOaaA
+B-1 | breast_conserving_surgery | 2021-03-02 | T_MCOaaA
+C-1 | breast_conserving_surgery | 2021-03-01 | T_MCOaaA
+C-1 | breast_conserving_surgery | 2021-03-04 | ER_CAM_F
+D-1 | breast_conserving_surgery | 2021-03-01 | T_MCOaaA
+D-1 | breast_conserving_surgery | 2021-03-06 | ER_CAM_F
+E-1 | breast_conserving_surgery | 2021-03-01 | ER_CAM_F
+E-1 | breast_conserving_surgery | 2021-03-03 | T_MCOaaA""",
+        ("patient_id", "activity", "start", "source"),
+        counts={"acts_told_on_two_days": 2},
+    ),
+    Rule(
         "palliative_exit",
         "A definition may end the observation with the first palliative care; what comes first of the exits does.",
         "[cohort] exits",
@@ -359,6 +409,22 @@ A-1 | palliative_care | 2021-05-01 | 2021-05-01 | palliative_care
 A-1 | death | 2021-06-05 | 2021-05-01 | palliative_care""",
         ("patient_id", "activity", "start", "exit_date", "exit_reason"),
         cohort={"exits": ("death", "palliative_care")},
+    ),
+    Rule(
+        "place_of_care",
+        "Care is placed by the FINESS number of the hospital: its first two characters, overseas 97 and the next digit that is "
+        "not 0 (9704 for 974).",
+        "SNDS documentation (localisation géographique); the form overseas is recalled, not verified",
+        {
+            "ER_PRS_F": "LINE | BEN_NIR_PSA | EXE_SOI_DTD\n1 | A | 2021-03-01\n2 | A | 2021-03-02\n3 | A | 2021-03-03",
+            "ER_CAM_F": "LINE | CAM_PRS_IDE\n1 | QEHJ001\n2 | QEHJ001\n3 | QEHJ001",
+            "ER_ETE_F": "LINE | ETB_EXE_FIN\n1 | 97040002\n2 | 2A000001\n3 | 75000000",
+        },
+        """A-1 | 2021-03-01 | 974
+A-1 | 2021-03-02 | 2A
+A-1 | 2021-03-03 | 75""",
+        ("patient_id", "start", "territory_of_care"),
+        traps=("geography",),
     ),
     Rule(
         "overseas_stratum",

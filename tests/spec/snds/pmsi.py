@@ -251,6 +251,19 @@ A-1 | chemotherapy_session | 2021-06-28 | month""",
         counts={"trap.month_only": 2},
     ),
     Rule(
+        "dates_written_as_numbers",
+        "A date kept as a number has lost its leading zero, and may end with a decimal: it is read all the same.",
+        "Exports by spreadsheets and by pandas",
+        {
+            "T_MCO21B": "STAY\n1\n2\n3",
+            "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT\n1 | A | 1052021\n2 | A | 11052021.0\n3 | A | 2052021.0",
+            "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA004\n2 | QEFA004\n3 | QEFA004",
+        },
+        """A-1 | breast_conserving_surgery | 2021-05-01
+A-1 | breast_conserving_surgery | 2021-05-02
+A-1 | breast_conserving_surgery | 2021-05-11""",
+    ),
+    Rule(
         "diagnosis_positions",
         "Diagnoses are searched in the stay, its units and its associated ones, dots and signs taken off; "
         "a stay for the disease that gave no other event is a hospital stay. An associated diagnosis opens the cohort (B).",
