@@ -80,22 +80,25 @@ def _consultations(kept: nw.LazyFrame[Any], t: Tables, source: str) -> list[nw.L
 
 @dataclass(frozen=True)
 class Listed:
-    """A table of lines with one code and a quantity; the code is padded with zeros."""
+    """A table of lines with one code, padded with zeros, of so many ``characters`` in its list, and a quantity."""
 
     name: str
     code: str
     system: str
     quantity: str
+    characters: int
 
 
 LISTED = (
-    Listed("T_MCOaaFLSTC", "NABM_COD", "NABM", "ACT_NBR"),
-    Listed("T_MCOaaFPSTC", "LPP_COD", "LPP", "LPP_QUA"),
+    Listed("T_MCOaaFLSTC", "NABM_COD", "NABM", "ACT_NBR", 4),
+    Listed("T_MCOaaFPSTC", "LPP_COD", "LPP", "LPP_QUA", 7),
 )
 
 
 def _listed(kept: nw.LazyFrame[Any], t: Tables, table: Listed) -> nw.LazyFrame[Any]:
-    lines = keyed(t(table.name), EXTERNAL).with_columns(nw.col(table.code).str.replace_all("^0+", ""))
+    given = (nw.col(table.quantity) > 0) | nw.col(table.quantity).is_null()
+    code = nw.col(table.code).str.replace_all("^0+", "").str.zfill(table.characters)
+    lines = keyed(t(table.name), EXTERNAL).filter(given).with_columns(code)
     found = coded(lines, table.code, t(f"codes.{table.system}"))
     return _at_visit(kept, found, table.name, table.system, quantity=nw.col(table.quantity).fill_null(1))
 

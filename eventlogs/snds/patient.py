@@ -84,7 +84,8 @@ def build(
     screened = cohort.screened(people, found.rows, found.events, rules.cohort)
     members = screened.filter(pl.col("left_at").is_null())
     kept = within_cohort(found.events, members, rules.cohort.lookback_days)
-    gone = within_cohort(netting.superseded(found.netted), members, rules.cohort.lookback_days)
+    withdrawn = until_told(netting.superseded(found.netted), found.events)
+    gone = within_cohort(withdrawn, members, rules.cohort.lookback_days)
     followed = _followed(members, kept, found, rules, seen_until)
     events = in_order(_canonical(kept), rules.within_day)
     sessions = regimens.sessions(kept, found.rows)
@@ -158,6 +159,15 @@ def _followed(
     )
     left = exits.exits(known, found.rows, events, rules.cohort, seen_until)
     return known.join(left, on="person", how="left").sort("person")
+
+
+def until_told(withdrawn: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """Hide what was withdrawn once another source or code tells the same event: it would be seen twice on its day."""
+    seen = events.select("event", seen_from=pl.coalesce("known_from", "start"))
+    until = withdrawn.join(seen, on="event", how="left", maintain_order="left").with_columns(
+        known_until=pl.min_horizontal("known_until", "seen_from")
+    )
+    return until.filter(pl.coalesce("known_from", "start") < pl.col("known_until")).drop("seen_from")
 
 
 def within_cohort(events: pl.DataFrame, members: pl.DataFrame, lookback_days: int | None) -> pl.DataFrame:

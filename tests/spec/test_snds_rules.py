@@ -64,3 +64,26 @@ def test_cancelled_line_was_visible_until_its_cancellation(tmp_path: Path) -> No
     gone = pl.read_parquet(tmp_path / "out" / "withdrawn" / "*.parquet")
     visible = gone.select("patient_id", pl.col("known_from", "known_until").dt.date().cast(pl.String))
     assert visible.rows() == [("cancelled-1", "2021-04-01", "2021-07-01")]
+
+
+def test_withdrawn_line_is_hidden_once_another_tells_the_event(tmp_path: Path) -> None:
+    tables = {
+        "ER_PRS_F": """LINE | BEN_NIR_PSA | EXE_SOI_DTD | PRS_ACT_QTE | FLX_DIS_DTD
+1 | A | 2021-03-01 | 1  | 2021-04-01
+2 | A | 2021-03-01 | -1 | 2021-07-01
+3 | A | 2021-03-01 | 1  | 2021-06-01
+4 | B | 2021-03-01 | 1  | 2021-04-01
+5 | B | 2021-03-01 | -1 | 2021-07-01
+6 | B | 2021-03-01 | 1  | 2021-04-01""",
+        "ER_CAM_F": """LINE | CAM_PRS_IDE | FLX_DIS_DTD
+1 | QEHJ001 | 2021-04-01
+2 | QEHJ001 | 2021-07-01
+3 | QEHJ004 | 2021-06-01
+4 | QEHJ001 | 2021-04-01
+5 | QEHJ001 | 2021-07-01
+6 | QEHJ004 | 2021-04-01""",
+    }
+    built(Rule("withdrawn", "", "", tables, ""), tmp_path, shuffled=False)
+    gone = pl.read_parquet(tmp_path / "out" / "withdrawn" / "*.parquet")
+    visible = gone.select("patient_id", pl.col("known_from", "known_until").dt.date().cast(pl.String))
+    assert visible.rows() == [("A-1", "2021-04-01", "2021-06-01")]

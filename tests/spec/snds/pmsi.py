@@ -738,14 +738,14 @@ A-1 | targeted_therapy | 2021-04-12 | 2""",
     Rule(
         "external_care",
         "External care is a visit on its date and delay: acts (CCAM), consultations (NGAP, by the specialty that performs "
-        "them), biology (NABM, its zeros off); a visit without a date has the month of its bill.",
+        "them), biology (NABM, its zeros off; none where the quantity is 0 or less); a visit without a date has the month of its bill.",
         "Public SNDS schema of 2020 (T_MCOaaCSTC and its tables)",
         {
             "T_MCO21CSTC": "VISIT | NIR_ANO_17 | ENT_DAT\n1 | A | 01032021\n2 | A |",
             "T_MCO21FASTC": "VISIT | SOR_ANN | SOR_MOI\n1 | 2021 | 3\n2 | 2021 | 6",
             "T_MCO21FMSTC": "VISIT | CCAM_COD | DEL_DAT_ENT | ACV_ACT\n1 | QEHJ001 | 2 | 1\n1 | QEFA019 | 2 | 4\n2 | QEQK001 | 0 | 1",
             "T_MCO21FCSTC": "VISIT | ACT_COD | EXE_SPE\n1 | CS | 73\n1 | CS | 16",
-            "T_MCO21FLSTC": "VISIT | NABM_COD\n1 | 00007321",
+            "T_MCO21FLSTC": "VISIT | NABM_COD | DEL_DAT_ENT | ACT_NBR\n1 | 00007321 | 0 | 1\n1 | 7321 | 1 | 0\n1 | 7321 | 2 | -1",
         },
         """A-1 | breast_biopsy | 2021-03-03 | T_MCOaaFMSTC | day
 A-1 | mammography | 2021-06-01 | T_MCOaaFMSTC | month
