@@ -105,7 +105,7 @@ class Warehouse:
         if not any(opened.has(domain.table) for domain in DOMAINS):
             names = ", ".join(domain.table for domain in DOMAINS)
             raise ExtractError(f"{folder} has no OMOP table of care; add one of {names}")
-        opened.systems  # noqa: B018  (an unknown code system is told before anything is read)
+        _ = opened.systems  # an unknown code system is told before anything is read
         return opened
 
     @cached_property

@@ -7,14 +7,16 @@ results are anonymous tables, which `build` reads with ``--from aggregate``.
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
 from eventlogs.errors import InputError
+from eventlogs.practice import Practice
 from eventlogs.snds.codes import code_lists, medicines
 from eventlogs.snds.oracle.aggregation import Identity, aggregation
-from eventlogs.snds.oracle.events import Words
+from eventlogs.snds.oracle.events import SWITCHES, Words
 from eventlogs.snds.oracle.extraction import extraction
 from eventlogs.snds.oracle.portal import Portal
 from eventlogs.snds.oracle.script import Script
@@ -128,7 +130,8 @@ def extract_sql(
     DefinitionError
         The definition can't be read, or asks for no diagnosis.
     InputError
-        Years, names or numbers can't be; or `out` can't be written.
+        Years, names or numbers can't be; or `out` can't be written; or, with `aggregate`, the definition sets a switch
+        that the counting does not follow.
     """
     chosen = definition.load(pathway)
     first, last = period(years)
@@ -150,10 +153,22 @@ def _extraction(pathway: Pathway, portal: Portal) -> Script:
 
 
 def _aggregation(pathway: Pathway, portal: Portal) -> Script:
+    _refuse_other_switches(pathway)
     rules = pathway.rules()
     words = Words(pathway.phase_of(), pathway.milestones)
     identity = Identity(pathway.id, pathway.version, pathway.sha256)
     return aggregation(rules, code_lists(rules, medicines()), words, identity, portal)
+
+
+def _refuse_other_switches(pathway: Pathway) -> None:
+    """Refuse a switch that the counting SQL would not follow."""
+    usual = Practice()
+    for name in (field.name for field in fields(Practice) if field.name not in SWITCHES):
+        if getattr(pathway.practice, name) != getattr(usual, name):
+            raise InputError(
+                f"{pathway.id}: [snds] sets {name}, which the SQL that counts does not follow; "
+                "leave --aggregate out, or that switch at its default"
+            )
 
 
 def period(years: str) -> tuple[int, int]:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from dashboards.app import create_app
-from eventlogs.errors import DefinitionError, DisclosureRefused, ExtractError, StudyError
+from eventlogs.errors import DefinitionError, DisclosureRefused, ExtractError, InputError, StudyError
 from eventlogs.log import EventLog
 from eventlogs.snds import schema
 from eventlogs.snds.oracle.aggregation import RESULTS, THRESHOLD
@@ -196,3 +196,14 @@ def test_every_name_is_short_enough_for_oracle() -> None:
         r"'[^']*'", "", re.sub(r"--.*", "", str(extract_sql("breast_cancer", "2020", aggregate=True)))
     )
     assert max(len(word) for word in re.findall(r"\w+", bare)) <= 30
+
+
+def test_a_switch_that_the_counting_does_not_follow_is_refused(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'extends = "breast_cancer"\nid = "own"\nversion = "1"\n'
+        '[snds]\nprovider_stays = "leave_out"\nsource = "a choice to be contested"\n'
+    )
+    with pytest.raises(InputError, match="own: \\[snds\\] sets provider_stays, which the SQL that counts"):
+        extract_sql(own, "2021", aggregate=True)
+    assert extract_sql(own, "2021").results

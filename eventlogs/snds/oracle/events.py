@@ -29,6 +29,21 @@ READ = (
 )  # fmt: skip
 """Tables that tell something in an aggregate extraction."""
 
+UCD7 = (
+    "CASE WHEN TRIM(TO_CHAR(d.UCD_UCD_COD)) LIKE '34008___%' THEN SUBSTR(TRIM(TO_CHAR(d.UCD_UCD_COD)), 6, 7) "
+    "ELSE SUBSTR(TRIM(TO_CHAR(d.UCD_UCD_COD)), -7) END"
+)
+"""The seven characters of a UCD written on 7, on 13 (zeros first), or as 34008, the 7 and perhaps a key."""
+
+SWITCHES = (
+    "fictitious_numbers",
+    "double_facilities",
+    "double_facilities_until",
+    "death_order",
+    "infer_regimens",
+)
+"""Switches that the counted events follow, or that change nothing in them; the others stand at their defaults."""
+
 SYSTEMS = ("CCAM", "CIP13", "CIP7", "UCD", "NABM", "LPP", "PRS_NAT", "GHM", "DP", "CIM10")
 
 ROWS_PER_INSERT = 200
@@ -70,7 +85,7 @@ DETAILS = (
         "d.PHA_ACT_QSN * a.UNITS",
         "NVL(LENGTH(TRIM(TO_CHAR(d.PHA_PRS_C13))), 0) <> 13",
     ),
-    Detail("ER_UCD_F", "UCD", "SUBSTR(TRIM(TO_CHAR(d.UCD_UCD_COD)), -7)", "d.UCD_DLV_NBR"),
+    Detail("ER_UCD_F", "UCD", UCD7, "d.UCD_DLV_NBR"),
     Detail("ER_BIO_F", "NABM", "LTRIM(TRIM(TO_CHAR(d.BIO_PRS_IDE)), '0')", "d.BIO_ACT_QSN"),
     Detail("ER_TIP_F", "LPP", "LTRIM(TRIM(TO_CHAR(d.TIP_PRS_IDE)), '0')", "d.TIP_ACT_QSN"),
 )
