@@ -15,7 +15,7 @@ CODE_SYSTEMS = ("CCAM", "GHM", "DP", "CIM10", "ATC", "CIP13", "UCD", "PRS_NAT", 
 
 ``DP``: principal diagnosis of a stay; ``CIM10``: diagnosis in any position of a stay; ``PRS_NAT``: nature of
 service, with the specialties that perform it; ``NGAP``: act of external hospital care (ACT_COD);
-``NABM``: biology; ``LPP``: devices; ``PEC``: main mode of care of a home hospitalisation (HAD). ``ATC``, of either
+``NABM``: biology; ``LPP``: devices; ``PEC``: main or associated mode of care at home (HAD). ``ATC``, of either
 vintage, is translated to ``CIP13``, ``CIP7`` and ``UCD`` by the medicines tables.
 """
 

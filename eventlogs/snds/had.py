@@ -74,8 +74,13 @@ def sequence_rows(t: Tables, rules: ActivityRules, year: str = "") -> nw.LazyFra
 
 
 def _modes(kept: nw.LazyFrame[Any], t: Tables) -> nw.LazyFrame[Any]:
-    """One event a sequence, where it begins, for its main mode of care."""
-    told = coded(kept.with_columns(nw.col("PEC_PAL").str.zfill(2)), "PEC_PAL", t("codes.PEC"))
+    """One event a sequence and listed mode of care, main or associated, where the sequence begins."""
+    told = nw.concat(
+        [
+            coded(kept.with_columns(nw.col(mode).str.zfill(2)), mode, t("codes.PEC"))
+            for mode in ("PEC_PAL", "PEC_ASS")
+        ]
+    )
     of_sequence = ["person", *SEQUENCE, "code", "activity", "entry", "table_year"]
     begun = told.group_by(*of_sequence).agg(
         nw.col("offset_days", "year", "month").min(), nw.col("discharge").max()

@@ -52,7 +52,7 @@ DEFAULTS: dict[str, dict[str, str]] = {
     "T_SSR21C": {"ETA_NUM": HOSPITAL, **CHAINED, "ANN_LUN_1S": "", "MOI_LUN_1S": ""},
     "T_SSR21D": {"ETA_NUM": HOSPITAL},
     "T_SSR21CCAM": {"ETA_NUM": HOSPITAL, "CCAM_COD_ACT": "1"},
-    "T_HAD21B": {"ETA_NUM_EPMSI": HOSPITAL, "PEC_PAL": "", "DGN_PAL": "", "SOR_MOD": "8", "SEQ_SEJ_NBJ": "0",
+    "T_HAD21B": {"ETA_NUM_EPMSI": HOSPITAL, "PEC_PAL": "", "PEC_ASS": "", "DGN_PAL": "", "SOR_MOD": "8", "SEQ_SEJ_NBJ": "0",
                  "SSEQ_SEQ_NBJ": "0", "SOR_ANN_SSEQ": "2021", "SOR_MOI_SSEQ": "5"},
     "T_HAD21C": {"ETA_NUM_EPMSI": HOSPITAL, **CHAINED},
     "T_HAD21D": {"ETA_NUM_EPMSI": HOSPITAL},
@@ -800,28 +800,31 @@ A-1 | mastectomy | 2021-02-01 | day""",
     ),
     Rule(
         "home_care_sequences",
-        "Home care is told by sub-sequences: one event a sequence, on its first day, for its main mode of care (04 "
-        "palliative); an act is dated from its sub-sequence. Ambulatory psychiatry (R3A) has no person and is not read.",
+        "Home care is told by sub-sequences: one event a sequence, on its first day, for its main or associated mode of "
+        "care (04 palliative); an act is dated from its sub-sequence. Ambulatory psychiatry (R3A) has no person and is not read.",
         "Public SNDS schema of 2020; SNDS documentation (fiche HAD)",
         {
             "T_MCO21B": "STAY\n1",
             "T_MCO21C": "STAY | NIR_ANO_17 | ENT_DAT | SOR_DAT\n1 | A | 01022021 | 02022021",
             "T_MCO21A": "STAY | CDC_ACT\n1 | QEFA019",
-            "T_HAD21B": """HOME | SEQ_NUM | SSEQ_NUM | PEC_PAL | DGN_PAL | SEQ_SEJ_NBJ | SSEQ_SEQ_NBJ
-1 | 1 | 1 | 09 | C509 | 0  | 0
-1 | 2 | 1 | 04 | C509 | 10 | 0
-1 | 2 | 2 | 04 | C509 | 10 | 7
-2 | 1 | 1 | 09 | C509 | 0  | 0""",
+            "T_HAD21B": """HOME | SEQ_NUM | SSEQ_NUM | PEC_PAL | PEC_ASS | DGN_PAL | SEQ_SEJ_NBJ | SSEQ_SEQ_NBJ
+1 | 1 | 1 | 09 | 00 | C509 | 0  | 0
+1 | 2 | 1 | 04 | 00 | C509 | 10 | 0
+1 | 2 | 2 | 04 | 00 | C509 | 10 | 7
+2 | 1 | 1 | 09 | 00 | C509 | 0  | 0
+3 | 1 | 1 | 09 | 04 | C509 | 0  | 0""",
             "T_HAD21C": """HOME | NIR_ANO_17 | ENT_DAT | SOR_DAT
 1 | A | 01032021 | 25032021
-2 | A | 01062021 | 05062021""",
+2 | A | 01062021 | 05062021
+3 | A | 01072021 | 05072021""",
             "T_HAD21A": "HOME | SEQ_NUM | SSEQ_NUM | CCAM_COD | DEL_DEB_SSEQ\n1 | 2 | 2 | QEQM001 | 1",
             "T_RIP21R3A": "DGN_PAL\nC509\nF329",
         },
         """A-1 | breast_ultrasound | 2021-03-19
 A-1 | hospital_stay | 2021-06-01
 A-1 | mastectomy | 2021-02-01
-A-1 | palliative_care | 2021-03-11""",
+A-1 | palliative_care | 2021-03-11
+A-1 | palliative_care | 2021-07-01""",
         traps=("unchained_psychiatry",),
         counts={"trap.unchained_psychiatry": 3},
     ),
