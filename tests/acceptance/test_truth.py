@@ -11,6 +11,7 @@ from eventlogs.snds.traps import TRAPS as KNOWN_TRAPS
 from eventlogs.synthetic import CANCERS, TRAPS, synthesise
 from eventlogs.synthetic.quirks import NATURAL
 from pathways.steps import build
+from pathways.study import Study
 
 KEY = ["patient_id", "activity", "start"]
 
@@ -42,6 +43,11 @@ def small(cancer: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="module")
+def small_study(small: Path, cancer: str, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return build(small, tmp_path_factory.mktemp("truth") / "study", pathway=f"{cancer}_cancer")
+
+
 def built_events(extract: Path, out: Path, cancer: str) -> pl.DataFrame:
     return build(extract, out, pathway=f"{cancer}_cancer").log().events
 
@@ -65,12 +71,12 @@ def test_log_equals_the_truth_of_clean_tables(cancer: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("trap", [trap for trap in TRAPS if trap not in NATURAL])
 def test_every_trap_alone(trap: str, tmp_path: Path) -> None:
-    synthesise(tmp_path / "extract", patients=400, seed=3, quirks=[trap])
+    synthesise(tmp_path / "extract", patients=250, seed=3, quirks=[trap])
     assert_log_equals_truth(tmp_path / "extract", tmp_path / "study", "breast")
 
 
-def test_the_readers_count_what_was_planted(small: Path, cancer: str, tmp_path: Path) -> None:
-    counts = build(small, tmp_path / "study", pathway=f"{cancer}_cancer").manifest["counts"]
+def test_the_readers_count_what_was_planted(small: Path, small_study: Study) -> None:
+    counts = small_study.manifest["counts"]
     truth = pl.read_parquet(small / "truth" / "traps.parquet").filter(pl.col("trap").is_in(COUNTED_ALIKE))
     assert {trap: counts[f"trap.{trap}"] for trap in COUNTED_ALIKE} == dict(
         truth.select("trap", "planted").iter_rows()
@@ -81,7 +87,9 @@ def test_the_generator_plants_the_traps_that_the_readers_know() -> None:
     assert tuple(KNOWN_TRAPS) == TRAPS
 
 
-def test_row_order_and_format_change_nothing(small: Path, cancer: str, tmp_path: Path) -> None:
+def test_row_order_and_format_change_nothing(
+    small: Path, small_study: Study, cancer: str, tmp_path: Path
+) -> None:
     shuffled = tmp_path / "shuffled"
     shuffled.mkdir()
     for path in small.glob("*.parquet"):
@@ -89,33 +97,29 @@ def test_row_order_and_format_change_nothing(small: Path, cancer: str, tmp_path:
         table.write_csv(shuffled / f"{path.stem}.csv", separator=";", date_format="%d/%m/%Y")
     for name in ("extract.toml", "deprivation.csv"):
         (shuffled / name).write_bytes((small / name).read_bytes())
-    study_one = build(small, tmp_path / "one", pathway=f"{cancer}_cancer")
-    study_two = build(shuffled, tmp_path / "two", pathway=f"{cancer}_cancer")
-    first, second = study_one.log(), study_two.log()
+    other = build(shuffled, tmp_path / "two", pathway=f"{cancer}_cancer")
+    first, second = small_study.log(), other.log()
     assert first.events.equals(second.events)
     assert first.patients.equals(second.patients)
     assert first.withdrawn.equals(second.withdrawn)
-    assert study_one.origins().collect().equals(study_two.origins().collect())
-    assert study_one.attrition().equals(study_two.attrition())
+    assert small_study.origins().collect().equals(other.origins().collect())
+    assert small_study.attrition().equals(other.attrition())
 
 
 def test_many_slices_and_buckets_give_the_same_log(
-    small: Path, cancer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Path, small_study: Study, cancer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = built_events(small, tmp_path / "one", cancer)
     monkeypatch.setattr("eventlogs.snds.build.LINES_PER_SLICE", 5_000)
     monkeypatch.setattr("eventlogs.snds.build.PERSONS_PER_BUCKET", 100)
-    assert built_events(small, tmp_path / "many", cancer).equals(whole)
+    assert built_events(small, tmp_path / "many", cancer).equals(small_study.log().events)
 
 
-def test_truth_is_never_read(small: Path, cancer: str, tmp_path: Path) -> None:
-    study = build(small, tmp_path / "study", pathway=f"{cancer}_cancer")
-    assert not [name for name in study.manifest["source"]["sha256"] if "truth" in name]
+def test_truth_is_never_read(small_study: Study) -> None:
+    assert not [name for name in small_study.manifest["source"]["sha256"] if "truth" in name]
 
 
-def test_each_event_lists_its_rows(small: Path, cancer: str, tmp_path: Path) -> None:
-    study = build(small, tmp_path / "study", pathway=f"{cancer}_cancer")
-    events, origins = study.log().events, study.origins().collect()
+def test_each_event_lists_its_rows(small_study: Study) -> None:
+    events, origins = small_study.log().events, small_study.origins().collect()
     key = ["patient_id", "rank"]
     assert events.join(origins, on=key, how="anti").is_empty()
     assert origins.join(events, on=key, how="anti").is_empty()
@@ -126,10 +130,10 @@ def test_each_event_lists_its_rows(small: Path, cancer: str, tmp_path: Path) -> 
         "told by a row of its source"
     )
     some = events.sample(50, seed=1)
-    chosen = study.origins_of(some)
+    chosen = small_study.origins_of(some)
     assert chosen.equals(origins.join(some, on=key, how="semi", maintain_order="left"))
-    counts = study.manifest["counts"]
-    steps = study.attrition()
+    counts = small_study.manifest["counts"]
+    steps = small_study.attrition()
     assert steps["persons"].to_list()[0] == counts["persons"]
     assert steps["persons"].to_list()[-1] == counts["patients"]
     assert steps["persons"].diff().drop_nulls().to_list() == [-n for n in steps["excluded"].to_list()[1:]]
