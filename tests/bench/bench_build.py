@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -37,8 +38,16 @@ def lines_of(extract: Path) -> int:
 
 
 def _scan(extract: Path, name: str) -> pl.LazyFrame:
-    place = extract / name
-    return pl.scan_parquet(place if place.is_dir() else place.with_suffix(".parquet"))
+    """Read a table with its archived years, each a file or a folder of files."""
+    places = [
+        path
+        for path in sorted(extract.iterdir())
+        if re.fullmatch(rf"{name}(_20\d\d)?(\.parquet)?", path.name)
+    ]
+    files = [
+        file for place in places for file in (sorted(place.glob("*.parquet")) if place.is_dir() else [place])
+    ]
+    return pl.concat([pl.scan_parquet(file) for file in files], how="vertical_relaxed")
 
 
 def whole_build(extract: Path, out: Path) -> dict[str, float]:
@@ -60,12 +69,11 @@ def whole_build(extract: Path, out: Path) -> dict[str, float]:
 
 def plain_plan(extract: Path, _out: Path) -> dict[str, float]:
     """Join and filter the claims in one lazy plan; return its CPU-seconds."""
-    from eventlogs.snds import attach
-    from eventlogs.snds.build import medicines
+    from eventlogs.snds.codes import code_lists, medicines
     from eventlogs.snds.rows import LINE_KEY
     from pathways.definition import load
 
-    lists = attach.code_lists(load(PATHWAY).rules(), medicines())
+    lists = code_lists(load(PATHWAY).rules(), medicines())
     began = time.process_time()
     lines = _scan(extract, "ER_PRS_F").select(*LINE_KEY, "BEN_NIR_PSA", "EXE_SOI_DTD", "PRS_ACT_QTE")
     parts = [
