@@ -15,7 +15,7 @@ from dashboards.markup import drawing, part, tag, text
 from dashboards.results import Results
 from dashboards.views import ARROW, HIDDEN_KEY, MapState, MapView, columns, share_of
 from dashboards.words import Words
-from pathways.mining.maps import END, START
+from pathways.mining.kernels import END, START
 
 LINE_CHARACTERS = 14
 LONGEST_WORD = 18

@@ -10,7 +10,8 @@ from typing import Any, Literal, Self, get_args
 import polars as pl
 
 from dashboards.results import Results
-from pathways.mining.maps import ELSEWHERE, filter_to
+from pathways.mining.kernels import ELSEWHERE
+from pathways.mining.maps import filter_to
 
 Level = Literal["activity", "phase"]
 Measure = Literal["n_patients", "n_events", "median_days", "p90_days"]

@@ -28,7 +28,7 @@ from pathways.disclosure import (
     Origin,
     Released,
 )
-from pathways.mining.maps import ELSEWHERE, END, START
+from pathways.mining.kernels import ELSEWHERE, END, START
 
 COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "SUMMARY": {

@@ -20,29 +20,19 @@ from eventlogs.checks.evidence import Counted
 from eventlogs.engine import Progress, silent
 from eventlogs.errors import DefinitionError, DisclosureRefused, StudyError, did_you_mean
 from eventlogs.feeds import FEEDS, feed_of
-from eventlogs.log import EVENT_COLUMNS, HORIZON_COLUMNS, PATIENT_COLUMNS, SIDE_SOURCES, EventLog, empty
+from eventlogs.log import EVENT_COLUMNS, HORIZON_COLUMNS, PATIENT_COLUMNS, EventLog, empty
 from eventlogs.quality import QualityComparison, QualityReport, check_log, compare_quality
 from pathways import definition
 from pathways.aggregates import LIMITS, read_aggregates, settings_of
 from pathways.definition import Language, Pathway
 from pathways.disclosure import (
     POLICY,
-    UNFILTERED,
     DisclosurePolicy,
     Origin,
     Released,
-    release_breakdowns,
-    release_delays,
-    release_map,
-    release_milestones,
-    release_summary,
-    release_territories,
-    release_variants,
 )
-from pathways.mining.maps import collapsed_variants, milestone_log, process_maps, variants
 from pathways.mining.pm4py_door import discover_released
-from pathways.mining.territories import territory_rates
-from pathways.risk.breakdown import evaluate
+from pathways.releases import Material, released
 from pathways.risk.model import RiskModel, load_model
 from pathways.risk.model import train as fit
 from pathways.risk.risklist import RiskList
@@ -414,90 +404,14 @@ def mine(study: str | Path, *, policy: DisclosurePolicy = POLICY, progress: Prog
     """
     opened = Study.open(study)
     with measured("mine") as step, replacing(opened.path / "released") as folder:
-        log, pathway, origin = opened.log(), opened.pathway(), Origin(opened.manifest["study"])
-        progress("mine", 0, 3)
-        maps = released_maps(log, pathway, policy, origin)
-        progress("mine", 1, 3)
-        results = released_results(log, pathway, policy, origin, nodes=maps[0])
-        progress("mine", 2, 3)
-        write_released(folder, [*maps, *results, _summary(log, opened, policy, origin)])
-        refused = _write_models(folder, maps)
-        progress("mine", 3, 3)
+        progress("mine", 0, 2)
+        tables = released(Material.of(opened, policy))
+        progress("mine", 1, 2)
+        write_released(folder, tables)
+        refused = _write_models(folder, tables)
+        progress("mine", 2, 2)
     opened.record(step | ({"model": refused} if refused else {}))
     return Study.open(study)
-
-
-def released_maps(
-    log: EventLog, pathway: Pathway | None, policy: DisclosurePolicy = POLICY, origin: Origin = UNFILTERED
-) -> list[Released]:
-    """Release ``nodes``, ``edges``, ``edge_delays``, ``variants`` of a log, by activity and by phase where defined.
-
-    Variants are sequences of milestones where the definition names some; else whole sequences of activities.
-
-    Parameters
-    ----------
-    log : EventLog
-        Any log.
-    pathway : Pathway or None
-        Gives phases, milestones and labels.
-    policy : DisclosurePolicy
-        How small a number may be.
-    origin : Origin
-        Study and filters, for the tables' meta.
-    """
-    maps = process_maps(log, pathway)
-    nodes, edges = release_map(maps, pathway=pathway, policy=policy, origin=origin)
-    delays = release_delays(maps, edges, policy=policy, origin=origin)
-    if pathway is not None and pathway.milestones:
-        sequences = variants(milestone_log(log, pathway))
-        shared = release_milestones(
-            sequences, nodes, maps["activity"].n_patients, policy=policy, origin=origin
-        )
-    else:
-        whole = collapsed_variants(log, pathway)
-        shared = release_variants(whole, nodes, edges, pathway=pathway, policy=policy, origin=origin)
-    return [nodes, edges, delays, shared]
-
-
-def released_results(
-    log: EventLog,
-    pathway: Pathway | None,
-    policy: DisclosurePolicy = POLICY,
-    origin: Origin = UNFILTERED,
-    *,
-    nodes: Released | None = None,
-) -> list[Released]:
-    """Release ``breakdowns`` and, where patients have a territory, ``territories``; nothing without a breakdown.
-
-    Parameters
-    ----------
-    log, pathway, policy, origin
-        As for `released_maps`.
-    nodes : Released, optional
-        The released nodes of the same log: what is said of breakdowns must not give away a part of them.
-    """
-    if pathway is None or not pathway.breakdowns:
-        return []
-    results = evaluate(log, pathway)
-    breakdowns = release_breakdowns(results.summary(), pathway, nodes=nodes, policy=policy, origin=origin)
-    if not log.patients["territory"].count():
-        return [breakdowns]
-    rates = territory_rates(results.frame, log.patients)
-    return [breakdowns, release_territories(rates, breakdowns, policy=policy, origin=origin)]
-
-
-def _summary(log: EventLog, study: Study, policy: DisclosurePolicy, origin: Origin) -> Released:
-    stated = {name: day for name, day in study.manifest["cutoff"].items() if name not in SIDE_SOURCES}
-    cutoffs = [date.fromisoformat(day) for day in stated.values()]
-    return release_summary(
-        log,
-        study.pathway(),
-        source=study.manifest["source"]["name"],
-        synthetic=study.manifest["synthetic"],
-        cutoff=min(cutoffs, default=None),
-        policy=policy,
-        origin=origin,
-    )
 
 
 def _write_models(folder: Path, maps: list[Released]) -> str:

@@ -15,7 +15,7 @@ from dashboards.figures import CONFIG, HISTOGRAM_HEIGHT, delay_histogram
 from dashboards.results import Results
 from dashboards.views import ARROW, HIDDEN_KEY, Level, MapState, MapView
 from dashboards.words import Words
-from pathways.mining.maps import END, START
+from pathways.mining.kernels import END, START
 
 FLOWS_SHOWN = 6
 UNKNOWN_COLOUR = "#888888"

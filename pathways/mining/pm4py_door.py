@@ -21,7 +21,8 @@ import polars as pl
 from eventlogs.abstraction import Level
 from eventlogs.errors import DisclosureRefused, LogError
 from eventlogs.log import EventLog
-from pathways.mining.maps import ELSEWHERE, END, START, ProcessMap
+from pathways.mining.kernels import ELSEWHERE, END, START
+from pathways.mining.maps import ProcessMap
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,7 +24,8 @@ from pathways.aggregates import COUNTS
 from pathways.cli import main
 from pathways.definition import load
 from pathways.extract_sql import extract_sql
-from pathways.mining.maps import END, START, milestone_log, process_maps, variants
+from pathways.mining.kernels import END, START, variants
+from pathways.mining.maps import milestone_log, process_maps
 from pathways.steps import build, mine
 from pathways.study import Study
 from tests import oracle_sql

@@ -14,7 +14,7 @@ from dashboards.results import Results
 from dashboards.territory_drawing import territory_map, territory_names
 from dashboards.views import BreakdownState, MapState
 from dashboards.words import words_in
-from pathways.mining.maps import END, START
+from pathways.mining.kernels import END, START
 
 FR, EN = words_in("fr"), words_in("en")
 

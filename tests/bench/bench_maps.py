@@ -21,7 +21,8 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from eventlogs.log import EventLog
-from pathways.mining.maps import ProcessMap, directly_follows, start_activities, variants
+from pathways.mining.kernels import directly_follows, start_activities, variants
+from pathways.mining.maps import ProcessMap
 from pathways.mining.pm4py_door import discover
 
 ACTIVITIES = 40

@@ -11,22 +11,19 @@ from lxml import etree
 
 from eventlogs.log import EventLog
 from pathways import definition
-from pathways.mining.maps import (
+from pathways.mining.kernels import (
     EDGE_COLUMNS,
     ELSEWHERE,
     END,
     START,
-    ProcessMap,
     case_durations,
-    collapsed_variants,
     directly_follows,
     end_activities,
-    filter_to,
     node_counts,
-    process_maps,
     start_activities,
     variants,
 )
+from pathways.mining.maps import ProcessMap, collapsed_variants, filter_to, process_maps
 from pathways.mining.pm4py_door import to_pm4py
 from tests.reference import reference
 

@@ -14,19 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eventlogs.log import EventLog
-from pathways.mining.maps import (
+from pathways.mining.kernels import (
     ELSEWHERE,
     END,
     START,
-    ProcessMap,
     case_durations,
     delay_counts,
     directly_follows,
     end_activities,
-    filter_to,
     start_activities,
     variants,
 )
+from pathways.mining.maps import ProcessMap, filter_to
 from pathways.mining.pm4py_door import to_pm4py
 
 DAY_0 = datetime(2021, 3, 1)

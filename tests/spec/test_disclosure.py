@@ -15,8 +15,9 @@ import pytest
 
 from pathways import definition
 from pathways.disclosure import DisclosurePolicy, Released, release_breakdowns, release_map, release_variants
-from pathways.mining.maps import ELSEWHERE, ProcessMap, variants
-from pathways.suppression import merge_bins, protect_nested, protect_parts, protect_sum
+from pathways.disclosure.suppression import merge_bins, protect_nested, protect_parts, protect_sum
+from pathways.mining.kernels import ELSEWHERE, variants
+from pathways.mining.maps import ProcessMap
 from tests.contract.test_maps import log_of
 
 CASD = (

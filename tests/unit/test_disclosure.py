@@ -34,8 +34,9 @@ from pathways.disclosure import (
     release_territories,
     release_variants,
 )
-from pathways.mining.maps import ELSEWHERE, END, START, collapsed_variants, process_maps
-from pathways.suppression import protect_flows
+from pathways.disclosure.suppression import protect_flows
+from pathways.mining.kernels import ELSEWHERE, END, START
+from pathways.mining.maps import collapsed_variants, process_maps
 
 Key = tuple[str, ...]
 
@@ -356,7 +357,7 @@ def test_a_small_detour_can_not_be_subtracted():
 
 
 def test_the_attacker_of_these_tests_beats_primary_suppression(monkeypatch):
-    monkeypatch.setattr("pathways.disclosure.protect_flows", lambda system, hidden, width: hidden)
+    monkeypatch.setattr("pathways.disclosure.maps.protect_flows", lambda system, hidden, width: hidden)
     log, pathway = detour()
     nodes, edges = release_map(process_maps(log, pathway), pathway=pathway)
     assert Attacker(log, pathway, nodes.frame, edges.frame).narrowest() < 1

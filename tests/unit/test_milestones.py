@@ -9,7 +9,8 @@ import polars as pl
 from eventlogs.log import EventLog
 from pathways.definition import load
 from pathways.disclosure import Released, release_milestones
-from pathways.mining.maps import milestone_log, node_counts, phase_log, variants
+from pathways.mining.kernels import node_counts, variants
+from pathways.mining.maps import milestone_log, phase_log
 
 PATHWAY = load("breast_cancer")
 DAY = datetime(2021, 1, 1)

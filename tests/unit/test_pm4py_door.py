@@ -12,7 +12,8 @@ import pytest
 
 from eventlogs.errors import DisclosureRefused, LogError
 from pathways.disclosure import release_map
-from pathways.mining.maps import ELSEWHERE, END, START, ProcessMap
+from pathways.mining.kernels import ELSEWHERE, END, START
+from pathways.mining.maps import ProcessMap
 from pathways.mining.pm4py_door import discover, discover_released, to_pm4py
 from tests.contract.test_maps import log_of
 from tests.unit.test_disclosure import random_log

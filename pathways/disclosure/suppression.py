@@ -22,7 +22,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array, hstack
 
 from eventlogs.errors import DisclosureRefused
-from pathways.mining.maps import END, START
+from pathways.mining.kernels import END, START
 
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]

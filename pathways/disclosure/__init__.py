@@ -1,0 +1,51 @@
+"""The gate: what may leave, and how it is protected.
+
+Every table of `STUDY/released/` is made here. The rule is *no count of 1 to 10 patients*, for what is shown and for
+what can be computed from it:
+
+- an edge, a node or a variant of fewer patients is absent; a number that would say it is null;
+- hidden flows span at least `DisclosurePolicy.threshold` values under everything published: balance at each node,
+  sums of activities over phases, totals (linear programs, see `pathways.disclosure.suppression`);
+- where a published set of patients is part of another, the difference is a count too, and is protected;
+- the parts of a total (statuses, territories, variants) protect each other;
+- a quantile is shown where at least the threshold of patients lies on each side, rounded to whole days; there is no
+  minimum and no maximum.
+
+The threshold of 11 is the rule of the French secure data access centre (CASD) for hospital data, taken for all
+tables here. Not covered: what somebody knows from elsewhere, and counts of events that are no counts of patients.
+"""
+
+from __future__ import annotations
+
+from pathways.disclosure.breakdowns import (
+    BREAKDOWN_COLUMNS,
+    TERRITORY_COLUMNS,
+    release_breakdowns,
+    release_territories,
+)
+from pathways.disclosure.maps import DELAY_COLUMNS, EDGE_COLUMNS, NODE_COLUMNS, release_delays, release_map
+from pathways.disclosure.policy import POLICY, UNFILTERED, DisclosurePolicy, Origin, Released
+from pathways.disclosure.summary import SUMMARY_COLUMNS, release_summary
+from pathways.disclosure.variants import VARIANT_COLUMNS, release_milestones, release_variants
+
+__all__ = [
+    "BREAKDOWN_COLUMNS",
+    "DELAY_COLUMNS",
+    "EDGE_COLUMNS",
+    "NODE_COLUMNS",
+    "POLICY",
+    "SUMMARY_COLUMNS",
+    "TERRITORY_COLUMNS",
+    "UNFILTERED",
+    "VARIANT_COLUMNS",
+    "DisclosurePolicy",
+    "Origin",
+    "Released",
+    "release_breakdowns",
+    "release_delays",
+    "release_map",
+    "release_milestones",
+    "release_summary",
+    "release_territories",
+    "release_variants",
+]

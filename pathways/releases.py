@@ -1,0 +1,141 @@
+"""What `mine` releases: each table with the function that makes it and passes it through the gate.
+
+A release is a function of the `Material` and of the tables released before it, which it may need to protect.
+`RELEASES` is the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from eventlogs.log import SIDE_SOURCES, EventLog
+from pathways.definition import Pathway
+from pathways.disclosure import (
+    POLICY,
+    UNFILTERED,
+    DisclosurePolicy,
+    Origin,
+    Released,
+    release_breakdowns,
+    release_delays,
+    release_map,
+    release_milestones,
+    release_summary,
+    release_territories,
+    release_variants,
+)
+from pathways.mining.kernels import variants
+from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
+from pathways.mining.territories import territory_rates
+from pathways.risk.breakdown import evaluate
+from pathways.study import Study
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a release is made of.
+
+    Parameters
+    ----------
+    log : EventLog
+        The patients of the release, with their events.
+    pathway : Pathway or None
+        Gives phases, milestones, labels and breakdowns.
+    policy : DisclosurePolicy
+        How small a number may be.
+    origin : Origin
+        Study and filters, for the tables' meta.
+    source : str
+        Where the data come from, in words.
+    synthetic : bool
+        Whether they are synthetic.
+    cutoff : datetime.date or None
+        The day until which they are complete.
+    """
+
+    log: EventLog = field(repr=False)
+    pathway: Pathway | None = field(default=None, repr=False)
+    policy: DisclosurePolicy = POLICY
+    origin: Origin = UNFILTERED
+    source: str = ""
+    synthetic: bool = False
+    cutoff: date | None = None
+
+    @classmethod
+    def of(cls, study: Study, policy: DisclosurePolicy = POLICY) -> Material:
+        """Take all patients of a study."""
+        stated = {name: day for name, day in study.manifest["cutoff"].items() if name not in SIDE_SOURCES}
+        return cls(
+            log=study.log(),
+            pathway=study.pathway(),
+            policy=policy,
+            origin=Origin(study.manifest["study"]),
+            source=study.manifest["source"]["name"],
+            synthetic=study.manifest["synthetic"],
+            cutoff=min((date.fromisoformat(day) for day in stated.values()), default=None),
+        )
+
+
+Release = Callable[[Material, Mapping[str, Released]], list[Released]]
+"""Makes tables from the material and the tables released before it, by name."""
+
+
+def released(material: Material) -> list[Released]:
+    """Make every table of `RELEASES`, in order.
+
+    Raises
+    ------
+    DisclosureRefused
+        There are too few patients for anything to leave.
+    """
+    done: dict[str, Released] = {}
+    for release in RELEASES:
+        done |= {table.name: table for table in release(material, done)}
+    return list(done.values())
+
+
+def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``nodes``, ``edges``, ``edge_delays``, ``variants``, by activity and by phase where defined.
+
+    Variants are sequences of milestones where the definition names some; else whole sequences of activities.
+    """
+    log, pathway, gate = material.log, material.pathway, _gate(material)
+    by_level = process_maps(log, pathway)
+    nodes, edges = release_map(by_level, pathway=pathway, **gate)
+    delays = release_delays(by_level, edges, **gate)
+    if pathway is not None and pathway.milestones:
+        sequences = variants(milestone_log(log, pathway))
+        shared = release_milestones(sequences, nodes, by_level["activity"].n_patients, **gate)
+    else:
+        whole = collapsed_variants(log, pathway)
+        shared = release_variants(whole, nodes, edges, pathway=pathway, **gate)
+    return [nodes, edges, delays, shared]
+
+
+def _gate(material: Material) -> dict[str, Any]:
+    return {"policy": material.policy, "origin": material.origin}
+
+
+def breakdowns(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``breakdowns`` and, where patients have a territory, ``territories``; nothing without a breakdown."""
+    log, pathway, gate = material.log, material.pathway, _gate(material)
+    if pathway is None or not pathway.breakdowns:
+        return []
+    results = evaluate(log, pathway)
+    by_status = release_breakdowns(results.summary(), pathway, nodes=done["nodes"], **gate)
+    if not log.patients["territory"].count():
+        return [by_status]
+    return [by_status, release_territories(territory_rates(results.frame, log.patients), by_status, **gate)]
+
+
+def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``summary``: what the study holds, in one row."""
+    said: dict[str, Any] = {name: getattr(material, name) for name in ("source", "synthetic", "cutoff")}
+    return [release_summary(material.log, material.pathway, **said, **_gate(material))]
+
+
+RELEASES: tuple[Release, ...] = (maps, breakdowns, summary)
+"""What `mine` releases, in the order in which tables protect each other."""
