@@ -52,7 +52,8 @@ class Released:
     frame : polars.DataFrame
         What may be shown.
     meta : dict
-        ``numerator``, ``denominator``, ``threshold``, ``filters``, ``filter_hash``, ``study``, ``suppressed``, ``rounded``.
+        ``numerator``, ``denominator``, ``threshold``, ``filters``, ``filter_hash``, ``study``, ``suppressed``,
+        ``rounded``.
     """
 
     name: str
