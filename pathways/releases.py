@@ -20,6 +20,7 @@ from pathways.disclosure import (
     Origin,
     Released,
     release_breakdowns,
+    release_clusters,
     release_delays,
     release_map,
     release_milestones,
@@ -27,6 +28,7 @@ from pathways.disclosure import (
     release_territories,
     release_variants,
 )
+from pathways.mining.cluster import clusters
 from pathways.mining.kernels import variants
 from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
 from pathways.mining.territories import territory_rates
@@ -131,11 +133,18 @@ def breakdowns(material: Material, done: Mapping[str, Released]) -> list[Release
     return [by_status, release_territories(territory_rates(results.frame, log.patients), by_status, **gate)]
 
 
+def groups(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``clusters`` of pathways and ``cluster_traits``, what they are rich in."""
+    found = clusters(material.log, material.pathway)
+    shown = (done[name] for name in ("nodes", "edges", "variants"))
+    return list(release_clusters(found, *shown, pathway=material.pathway, **_gate(material)))
+
+
 def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
     """Release ``summary``: what the study holds, in one row."""
     said: dict[str, Any] = {name: getattr(material, name) for name in ("source", "synthetic", "cutoff")}
     return [release_summary(material.log, material.pathway, **said, **_gate(material))]
 
 
-RELEASES: tuple[Release, ...] = (maps, breakdowns, summary)
+RELEASES: tuple[Release, ...] = (maps, breakdowns, groups, summary)
 """What `mine` releases, in the order in which tables protect each other."""

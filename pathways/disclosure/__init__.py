@@ -23,6 +23,7 @@ from pathways.disclosure.breakdowns import (
     release_breakdowns,
     release_territories,
 )
+from pathways.disclosure.clusters import release_clusters
 from pathways.disclosure.maps import DELAY_COLUMNS, EDGE_COLUMNS, NODE_COLUMNS, release_delays, release_map
 from pathways.disclosure.policy import POLICY, UNFILTERED, DisclosurePolicy, Origin, Released
 from pathways.disclosure.summary import SUMMARY_COLUMNS, release_summary
@@ -42,6 +43,7 @@ __all__ = [
     "Origin",
     "Released",
     "release_breakdowns",
+    "release_clusters",
     "release_delays",
     "release_map",
     "release_milestones",
