@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from eventlogs.errors import LogError, did_you_mean
 from eventlogs.log import EventLog
+from pathways.followup import horizons
 from pathways.mining.kernels.sequences import DAY_US, Flags, Integers, Sequences, runs_of
-from pathways.risk.breakdown import horizons
 
 Days = NDArray[np.int64]
 Cause = Literal["step", "death", "exit", "censored"]
