@@ -7,6 +7,7 @@
     │   ├── ExtractError         3   an SNDS extract: folder, table, column, bytes
     │   ├── LogError             3   an event log or its column mapping
     │   ├── DefinitionError      3   a pathway definition (TOML)
+    │   ├── ModelError           3   a process model (PNML, BPMN), or one that can't be run to its end
     │   └── StudyError           3   a study folder that is missing, half there, or of another version
     ├── CheckFailed              4   a fatal quality check
     └── DisclosureRefused        5   the disclosure policy says no
@@ -42,6 +43,10 @@ class LogError(InputError):
 
 class DefinitionError(InputError):
     """A pathway definition is not valid."""
+
+
+class ModelError(InputError):
+    """A process model can't be read, or can't be run from its start to its end."""
 
 
 class StudyError(InputError):

@@ -287,6 +287,7 @@ def _released(name: str, frame: pl.DataFrame, n_patients: int, origin: Origin) -
         "denominator": n_patients,
         "threshold": THRESHOLD,
         "filters": list(origin.filters),
+        "filter_hash": origin.filter_hash,
         "study": origin.study,
         "suppressed": None,
         "rounded": f"counts to multiples of {THRESHOLD}, durations to whole days; the total of events to hundreds",

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from eventlogs.errors import DisclosureRefused
+from pathways.filters import NO_FILTER
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Released:
     frame : polars.DataFrame
         What may be shown.
     meta : dict
-        ``numerator``, ``denominator``, ``threshold``, ``filters``, ``study``, ``suppressed``, ``rounded``.
+        ``numerator``, ``denominator``, ``threshold``, ``filters``, ``filter_hash``, ``study``, ``suppressed``,
+        ``rounded``.
     """
 
     name: str
@@ -67,10 +69,11 @@ class Released:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a release comes from: the study's hash and the filters in words; both go into the meta."""
+    """Where a release comes from: the study's hash, the filters in words, the hash of their stack; for the meta."""
 
     study: str = ""
     filters: tuple[str, ...] = ()
+    filter_hash: str = NO_FILTER
 
 
 POLICY = DisclosurePolicy()
@@ -85,6 +88,7 @@ def released_table(
         "denominator": words["denominator"],
         "threshold": policy.threshold,
         "filters": list(origin.filters),
+        "filter_hash": origin.filter_hash,
         "study": origin.study,
         "suppressed": words["suppressed"],
         "rounded": words["rounded"],

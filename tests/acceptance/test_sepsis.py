@@ -35,14 +35,14 @@ def test_counts_are_those_of_the_document(study: Path) -> None:
     assert "NA" in log.patients["patient_id"].to_list()
 
 
-@pytest.mark.filterwarnings("ignore:Install the optional requirement `r4pm`")
 def test_map_equals_that_of_pm4py_reading_the_file_itself(study: Path) -> None:
     import pm4py
+    from pm4py.objects.log.importer.xes.importer import Variants, apply
 
     path = str(reference("logs", "sepsis", "SEPSIS.xes.gz"))
     log = Study.open(study).log()
     process_map = ProcessMap.from_log(log)
-    document = pm4py.read_xes(path, return_legacy_log_object=True)
+    document = apply(path, variant=Variants.ITERPARSE, parameters={"show_progress_bar": False})
     follows, starts, ends = pm4py.discover_dfg(document)
     ours = {(s, t): n for s, t, n in process_map.edges.select("source", "target", "n_events").rows()}
     assert ours == dict(follows)

@@ -387,13 +387,13 @@ def test_columns_and_meta_are_the_contract():
         assert dict(table.frame.schema) == {
             name: kind() if isinstance(kind, type) else kind for name, kind in columns.items()
         }
-        assert {"numerator", "denominator", "threshold", "filters", "study", "suppressed", "rounded"} == set(
-            table.meta
-        )
+        said = "numerator denominator threshold filters filter_hash study suppressed rounded"
+        assert set(said.split()) == set(table.meta)
         assert table.meta["threshold"] == 11
-    origin = Origin("abc", ("women",))
+    origin = Origin("abc", ("women",), "9c6781213882482d")
     nodes, _ = release_map(process_maps(log, pathway), pathway=pathway, origin=origin)
     assert (nodes.meta["study"], nodes.meta["filters"]) == ("abc", ["women"])
+    assert nodes.meta["filter_hash"] == "9c6781213882482d"
     assert nodes.frame["label_en"].str.contains("Act|Stage").all()
     assert nodes.frame.filter(level="activity", activity="a04")["order"].to_list() == [1]
 
