@@ -80,7 +80,7 @@ def node_counts(log: Log) -> pl.DataFrame:
         events += np.bincount(seq.activity, minlength=n)
         order, runs = runs_of(seq.activity, seq.patient, n)
         rows = order[runs]
-        days.add(seq.activity[rows], seq.start_us[rows] - _day_zero(seq)[seq.patient[rows]])
+        days.add(seq.activity[rows], seq.start_us[rows] - day_zero(seq)[seq.patient[rows]])
     statistics = days.statistics()
     frame = pl.DataFrame(
         {"activity": source.activities, "n_events": events}, schema_overrides=_NODE
@@ -91,7 +91,7 @@ def node_counts(log: Log) -> pl.DataFrame:
 _NODE = {"activity": pl.String, "n_events": pl.Int64}
 
 
-def _day_zero(seq: Sequences) -> Integers:
+def day_zero(seq: Sequences) -> Integers:
     """Return the index date of each patient, in microseconds; else their first event."""
     first = seq.start_us[seq.first]
     if not seq.patients["index_date"].count():

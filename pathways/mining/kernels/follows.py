@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pathways.mining.kernels.sequences import DAY_US, Flags, Integers, Sequences, code_type
+from pathways.mining.kernels.sequences import DAY_US, Flags, Integers, Sequences, code_type, runs_of
 from pathways.mining.kernels.sources import By, Log, Source
 from pathways.mining.kernels.tallies import Delays, Tally, begins_of
 
@@ -56,6 +56,37 @@ class Steps:
     def tied(self, seq: Sequences) -> Flags:
         """Return which steps rest on a tie."""
         return (seq.on_tie[:-1] | seq.on_tie[1:])[self.inside]
+
+
+@dataclass(frozen=True)
+class Passages:
+    """Steps of a log with the edges that occur numbered 0, 1, ..., and a patient's steps on one edge put together.
+
+    ``sources``, ``targets``: codes of each edge. ``order`` puts the steps of one patient on one edge together, the
+    earliest first; ``runs`` is where in it each of these begins.
+    """
+
+    sources: Integers
+    targets: Integers
+    edge: Integers
+    patient: Integers
+    delay_us: Integers
+    order: Integers
+    runs: Integers
+
+    @classmethod
+    def of(cls, seq: Sequences) -> Passages:
+        """Number the steps of a log."""
+        steps = Steps.of(seq)
+        present, edge = np.unique(steps.edge, return_inverse=True)
+        sources, targets = np.divmod(present, max(len(seq.activities), 1))
+        order, runs = runs_of(edge, steps.patient, len(present))
+        return cls(sources, targets, edge, steps.patient, steps.delay_us(seq), order, runs)
+
+    def named(self, names: list[str]) -> pl.DataFrame:
+        """Return ``source``, ``target`` of each edge number."""
+        label = pl.Series(names, dtype=pl.String)
+        return pl.DataFrame({"source": label.gather(self.sources), "target": label.gather(self.targets)})
 
 
 def distinct(group: Integers, patient: Integers, n_groups: int, n_patients: int) -> Integers:
