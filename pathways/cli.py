@@ -325,13 +325,20 @@ def _export(commands: Commands) -> None:
         type=Path,
         help="of alignments: .pnml or .bpmn (default: the definition's milestones)",
     )
+    parser.add_argument("--language", choices=("fr", "en"), default="fr", help="of a drawn map (default: fr)")
+    parser.add_argument(
+        "--measure",
+        choices=("n_patients", "n_events", "median_days", "p90_days"),
+        default="n_patients",
+        help="what a drawn map's arrows show (default: n_patients)",
+    )
     parser.set_defaults(run=_run_export)
 
 
 def _run_export(args: argparse.Namespace) -> None:
     from pathways.exports import EXPORTS, export
 
-    names = ("level", "patient", "model")
+    names = ("level", "patient", "model", "language", "measure")
     path = export(args.study, args.what, args.out, **{name: getattr(args, name) for name in names})
     patient_level = args.what in EXPORTS and EXPORTS[args.what].patient_level
     notice = "Patient-level: keep it where the study may be. " if patient_level else ""

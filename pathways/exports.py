@@ -19,6 +19,9 @@ from eventlogs import xes
 from eventlogs.abstraction import Level
 from eventlogs.errors import DisclosureRefused, InputError, did_you_mean
 from eventlogs.log import EventLog
+from pathways.definition import Language
+from pathways.disclosure import Released
+from pathways.drawing import map_png, map_svg
 from pathways.mining.kernels import EDGE_COLUMNS, directly_follows, variants
 from pathways.mining.maps import ProcessMap, milestone_log
 from pathways.mining.pm4py_door import Alignments, align, discover_released, load_model, milestone_model
@@ -45,12 +48,18 @@ class Asked:
         Whose trace.
     model : path or None
         The model to align with (``.pnml``, ``.bpmn``); the definition's milestones in order without one.
+    language : {'fr', 'en'}
+        Of a drawn map.
+    measure : str
+        What the arrows of a drawn map show, as in `pathways.drawing.map_svg`.
     """
 
     study: Study
     level: Level = "activity"
     patient: str | None = None
     model: str | Path | None = None
+    language: Language = "fr"
+    measure: str = "n_patients"
 
     def log(self) -> EventLog:
         """Return the study's log at the level asked for."""
@@ -78,6 +87,8 @@ def export(
     level: Level = "activity",
     patient: str | None = None,
     model: str | Path | None = None,
+    language: Language = "fr",
+    measure: str = "n_patients",
 ) -> Path:
     """Write one thing of a study to a file, in one move, and a JSON that says what it is beside it.
 
@@ -95,6 +106,10 @@ def export(
         Whose ``trace``.
     model : path, optional
         The model of ``alignments``; the definition's milestones in order without one.
+    language : {'fr', 'en'}
+        Of a drawn ``map``.
+    measure : {'n_patients', 'n_events', 'median_days', 'p90_days'}
+        What the arrows of a drawn ``map`` show.
 
     Returns
     -------
@@ -108,7 +123,7 @@ def export(
     InputError
         The study, the name, the suffix, the patient or the model can't be used.
     """
-    asked, path = Asked(Study.open(study), level, patient, model), Path(out)
+    asked, path = Asked(Study.open(study), level, patient, model, language, measure), Path(out)
     chosen = _chosen(asked.study, what)
     _check_path(path, what, chosen)
     with _in_one_move(path, chosen.suffixes) as part:
@@ -214,15 +229,26 @@ def _released_model(asked: Asked, path: Path) -> Meta:
     return {"level": asked.level, "from": "the released edges", **edges.meta}
 
 
-def _released_graph(asked: Asked, path: Path) -> Meta:
-    nodes, edges = (asked.study.released(name) for name in ("nodes", "edges"))
+def _released_map(asked: Asked, path: Path) -> Meta:
+    tables = {name: asked.study.released(name) for name in asked.study.released_names()}
+    if path.suffix == ".graphml":
+        _write_graph(tables["nodes"], tables["edges"], asked.level, path)
+        return {"level": asked.level, **tables["edges"].meta}
+    looks: Meta = {"level": asked.level, "language": asked.language, "measure": asked.measure}
+    if path.suffix == ".svg":
+        path.write_text(map_svg(tables, **looks), encoding="utf-8")
+    else:
+        path.write_bytes(map_png(tables, **looks))
+    return {**looks, **tables["edges"].meta}
+
+
+def _write_graph(nodes: Released, edges: Released, level: Level, path: Path) -> None:
     graph: nx.DiGraph[str] = nx.DiGraph()
-    for row in nodes.frame.filter(level=asked.level).to_dicts():
+    for row in nodes.frame.filter(level=level).to_dicts():
         graph.add_node(row.pop("activity"), **_told(row))
-    for row in edges.frame.filter(level=asked.level).to_dicts():
+    for row in edges.frame.filter(level=level).to_dicts():
         graph.add_edge(row.pop("source"), row.pop("target"), **_told(row))
     nx.write_graphml(graph, path)
-    return {"level": asked.level, **edges.meta}
 
 
 def _told(row: Mapping[str, Any]) -> Meta:
@@ -269,6 +295,6 @@ EXPORTS: Mapping[str, Export] = {
     "model": Export(
         "a model found in released edges", (".bpmn", ".pnml"), _released_model, patient_level=False
     ),
-    "map": Export("the released map", (".graphml",), _released_graph, patient_level=False),
+    "map": Export("the released map", (".svg", ".png", ".graphml"), _released_map, patient_level=False),
 }
 """What can be exported beside released tables, by name."""

@@ -195,6 +195,11 @@ def test_the_released_map_and_model_hold_only_what_is_released(study: Path, tmp_
     edges = Study.open(study).released("edges").frame
     assert set(graph.edges) == set(edges.select("source", "target").rows())
     assert graph.edges["a", "b"]["n_patients"] == 70
+    drawn = export(study, "map", tmp_path / "map.svg", language="en", measure="median_days").read_text(
+        encoding="utf-8"
+    )
+    assert drawn.startswith("<svg") and ">z<" not in drawn
+    assert export(study, "map", tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
     for name in ("m.bpmn", "m.pnml"):
         assert load_model(export(study, "model", tmp_path / name)).activities == ["a", "b", "c"]
         assert json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))["threshold"] == 11
