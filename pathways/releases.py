@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+import polars as pl
+
+from eventlogs.abstraction import Level
 from eventlogs.log import SIDE_SOURCES, EventLog
 from pathways.definition import Pathway
 from pathways.disclosure import (
@@ -20,13 +23,18 @@ from pathways.disclosure import (
     Origin,
     Released,
     release_breakdowns,
+    release_clusters,
     release_delays,
+    release_incidence,
     release_map,
     release_milestones,
     release_summary,
     release_territories,
     release_variants,
 )
+from pathways.drawing import release_layout
+from pathways.mining.cluster import clusters
+from pathways.mining.incidence import DEATHS, edge_waits, index_waits
 from pathways.mining.kernels import variants
 from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
 from pathways.mining.territories import territory_rates
@@ -54,6 +62,9 @@ class Material:
         Whether they are synthetic.
     cutoff : datetime.date or None
         The day until which they are complete.
+    molecules : polars.DataFrame or None
+        The molecule of each code of a medicine (`pathways.mining.codes.MOLECULE_COLUMNS`), where the source rows are
+        known: then maps are also made by code.
     """
 
     log: EventLog = field(repr=False)
@@ -63,6 +74,7 @@ class Material:
     source: str = ""
     synthetic: bool = False
     cutoff: date | None = None
+    molecules: pl.DataFrame | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, study: Study, policy: DisclosurePolicy = POLICY) -> Material:
@@ -76,6 +88,7 @@ class Material:
             source=study.manifest["source"]["name"],
             synthetic=study.manifest["synthetic"],
             cutoff=min((date.fromisoformat(day) for day in stated.values()), default=None),
+            molecules=study.molecules(),
         )
 
 
@@ -98,12 +111,12 @@ def released(material: Material) -> list[Released]:
 
 
 def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
-    """Release ``nodes``, ``edges``, ``edge_delays``, ``variants``, by activity and by phase where defined.
+    """Release ``nodes``, ``edges``, ``layout``, ``edge_delays``, ``variants``: by activity, phase and code where known.
 
     Variants are sequences of milestones where the definition names some; else whole sequences of activities.
     """
     log, pathway, gate = material.log, material.pathway, _gate(material)
-    by_level = process_maps(log, pathway)
+    by_level = process_maps(log, pathway, material.molecules)
     nodes, edges = release_map(by_level, pathway=pathway, **gate)
     delays = release_delays(by_level, edges, **gate)
     if pathway is not None and pathway.milestones:
@@ -112,7 +125,7 @@ def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
     else:
         whole = collapsed_variants(log, pathway)
         shared = release_variants(whole, nodes, edges, pathway=pathway, **gate)
-    return [nodes, edges, delays, shared]
+    return [nodes, edges, release_layout(nodes, edges), delays, shared]
 
 
 def _gate(material: Material) -> dict[str, Any]:
@@ -131,11 +144,44 @@ def breakdowns(material: Material, done: Mapping[str, Released]) -> list[Release
     return [by_status, release_territories(territory_rates(results.frame, log.patients), by_status, **gate)]
 
 
+def incidence(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``incidence``: how many have had each step by each day, deaths and exits counted."""
+    log, pathway = material.log, material.pathway
+    exits = _exits(pathway)
+    phases: dict[Level, dict[str, str] | None] = {"activity": None}
+    if pathway is not None and pathway.phases:
+        phases["phase"] = pathway.phase_of()
+    table = release_incidence(
+        {level: index_waits(log, phases=words, exits=exits) for level, words in phases.items()},
+        {level: edge_waits(log, phases=words) for level, words in phases.items()},
+        done["nodes"],
+        done["edges"],
+        done["edge_delays"],
+        breakdowns=done.get("breakdowns"),
+        pathway=pathway,
+        **_gate(material),
+    )
+    return [table]
+
+
+def _exits(pathway: Pathway | None) -> list[str]:
+    """Return the activities after which a breakdown of the definition expects nothing, deaths apart."""
+    plans = () if pathway is None else pathway.breakdowns.values()
+    return sorted({name for plan in plans for name in plan.exits} - set(DEATHS))
+
+
+def groups(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``clusters`` of pathways and ``cluster_traits``, what they are rich in."""
+    found = clusters(material.log, material.pathway)
+    shown = (done[name] for name in ("nodes", "edges", "variants"))
+    return list(release_clusters(found, *shown, pathway=material.pathway, **_gate(material)))
+
+
 def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
     """Release ``summary``: what the study holds, in one row."""
     said: dict[str, Any] = {name: getattr(material, name) for name in ("source", "synthetic", "cutoff")}
     return [release_summary(material.log, material.pathway, **said, **_gate(material))]
 
 
-RELEASES: tuple[Release, ...] = (maps, breakdowns, summary)
+RELEASES: tuple[Release, ...] = (maps, breakdowns, incidence, groups, summary)
 """What `mine` releases, in the order in which tables protect each other."""

@@ -162,6 +162,13 @@ class Study:
             )
         return pl.scan_parquet(parts, glob=False)
 
+    def molecules(self) -> pl.DataFrame | None:
+        """Return the molecule of each code of a medicine: ``code_system``, ``code``, ``atc``; None without origins."""
+        if not (self.path / "origins").is_dir():
+            return None
+        columns = ["code_system", "code", "atc"]
+        return self.origins().select(columns).drop_nulls().unique().sort(columns).collect()
+
     def origins_of(self, events: pl.DataFrame) -> pl.DataFrame:
         """Return the source rows of chosen events.
 

@@ -158,7 +158,7 @@ def _candidates(
 ) -> pl.DataFrame:
     """Return the variants of enough patients whose edges are all shown."""
     flow = edges.frame.filter(pl.col("level") == level)
-    shown = {(s, t) for s, t in flow.select("source", "target").rows() if not t.startswith(END)}
+    shown = set(flow.select("source", "target").rows())
     shown |= {(name, END) for name in _ends_said(variants, flow)}
     frequent = variants.filter(pl.col("n_patients") >= policy.threshold)
     seen = [shown.issuperset(_steps(sequence)) for sequence in frequent["variant"].to_list()]
@@ -190,7 +190,7 @@ def _variant_totals(
         totals["node", level, name] = n
     for (level,), part in flow.group_by("level", maintain_order=True):
         ends = one_end(part).filter(pl.col("target") == END)
-        totals |= {("flow", str(level), name, END): n for name, _, n in ends.rows()}
+        totals |= {("flow", str(level), name, END): n for name, _, n in ends.drop_nulls().rows()}
     for what, count in (("edge", "n_patients"), ("flow", "n_events")):
         for level, source, target, n in drawn.select("level", "source", "target", count).drop_nulls().rows():
             totals[what, level, source, target] = n

@@ -15,12 +15,21 @@ from eventlogs.abstraction import Level, in_phases
 from eventlogs.log import EventLog
 from pathways.definition import Pathway
 from pathways.mining.codes import by_code
-from pathways.mining.kernels import EDGE_COLUMNS, ELSEWHERE, END, START, variants
-from pathways.mining.kernels.activities import day_zero, node_counts_of, terminals
-from pathways.mining.kernels.cases import variants_of
-from pathways.mining.kernels.follows import Steps, delay_counts_of, follows_of
-from pathways.mining.kernels.sequences import Sequences
-from pathways.mining.outcomes import OUTCOMES, count_outcomes, is_outcome, outcomes
+from pathways.mining.kernels import (
+    EDGE_COLUMNS,
+    ELSEWHERE,
+    END,
+    START,
+    EventScan,
+    Sequences,
+    delay_counts,
+    directly_follows,
+    end_activities,
+    node_counts,
+    start_activities,
+    variants,
+)
+from pathways.mining.outcomes import OUTCOME_COLUMNS, OUTCOMES, count_outcomes, is_outcome, outcomes
 
 
 def phase_log(log: EventLog, pathway: Pathway) -> EventLog:
@@ -82,13 +91,18 @@ class ProcessMap:
 
     @classmethod
     def from_log(
-        cls, log: EventLog, *, name: str = "", level: Level = "activity", found: pl.DataFrame | None = None
+        cls,
+        log: EventLog | EventScan,
+        *,
+        name: str = "",
+        level: Level = "activity",
+        found: pl.DataFrame | None = None,
     ) -> ProcessMap:
         """Count a log once.
 
         Parameters
         ----------
-        log : EventLog
+        log : EventLog or EventScan
             The log, already at the level wanted (see `phase_log`).
         name : str
             Title of the map.
@@ -97,18 +111,18 @@ class ProcessMap:
         found : polars.DataFrame, optional
             What became of each patient, from `pathways.mining.outcomes.outcomes`; default: what the log itself says.
         """
-        seq = Sequences.of(log)
-        steps, ids = Steps.of(seq), log.events["patient_id"].gather(seq.first)
+        read = Sequences.of(log) if isinstance(log, EventLog) else log
+        starts = start_activities(read)
         return cls(
-            nodes=node_counts_of(seq, day_zero(log)),
-            edges=follows_of(seq, steps),
-            starts=terminals(seq, seq.first),
-            ends=terminals(seq, seq.last),
-            variants=variants_of(seq, collapse=False),
-            delays=delay_counts_of(seq, steps),
-            outcomes=count_outcomes(seq, ids, outcomes(log) if found is None else found),
-            n_patients=len(seq.first),
-            n_events=len(seq.activity),
+            nodes=node_counts(read),
+            edges=directly_follows(read),
+            starts=starts,
+            ends=end_activities(read),
+            variants=variants(read),
+            delays=delay_counts(read),
+            outcomes=_outcomes(log, read, found),
+            n_patients=int(starts["n_patients"].sum()),
+            n_events=read.n_events,
             name=name,
             level=level,
         )
@@ -173,6 +187,16 @@ class ProcessMap:
 
     def _repr_html_(self) -> str:
         return f"<p>{escape(repr(self))}</p>{_svg(self)}"
+
+
+def _outcomes(
+    log: EventLog | EventScan, read: Sequences | EventScan, found: pl.DataFrame | None
+) -> pl.DataFrame:
+    """Count outcomes; a scan of events says nothing of patients."""
+    if not isinstance(log, EventLog) or not isinstance(read, Sequences):
+        return pl.DataFrame(schema=OUTCOME_COLUMNS)
+    ids = log.events["patient_id"].gather(read.first)
+    return count_outcomes(read, ids, outcomes(log) if found is None else found)
 
 
 def filter_to(
