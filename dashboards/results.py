@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from eventlogs.errors import StudyError
+from pathways.drawing import lay_out
 
 if TYPE_CHECKING:
     from pathways.disclosure import Released
@@ -70,18 +71,21 @@ class Results:
     ----------
     summary : dict
         The one row of the ``summary`` table.
-    nodes, edges, edge_delays, variants, breakdowns, territories : polars.DataFrame
+    nodes, edges, layout, edge_delays, variants, breakdowns, territories : polars.DataFrame
         As released; a table that the study does not have is empty, with its columns.
     threshold : int
         Counts of patients below this never left.
     role : {'snds', 'network', 'log'}
     study : str
         Fingerprint of the study.
+    filters : tuple of str
+        The filters of the map, in words.
     """
 
     summary: Mapping[str, Any]
     nodes: pl.DataFrame
     edges: pl.DataFrame
+    layout: pl.DataFrame
     edge_delays: pl.DataFrame
     variants: pl.DataFrame
     breakdowns: pl.DataFrame
@@ -89,6 +93,7 @@ class Results:
     threshold: int
     role: str
     study: str
+    filters: tuple[str, ...] = ()
 
     @property
     def phases(self) -> list[str]:
@@ -114,12 +119,16 @@ def read_results(study: OpenStudy) -> Results:
     tables = {name: study.released(name) for name in (*REQUIRED, *OPTIONAL) if name in names}
     frames = {name: released.frame for name, released in tables.items()}
     others = {name: frames.get(name, pl.DataFrame(schema=schema)) for name, schema in OPTIONAL.items()}
+    nodes, edges = frames["nodes"], frames["edges"]
+    filters = tables["edges"].meta.get("filters")
     return Results(
         summary=frames["summary"].row(0, named=True),
-        nodes=frames["nodes"],
-        edges=frames["edges"],
+        nodes=nodes,
+        edges=edges,
+        layout=study.released("layout").frame if "layout" in names else lay_out(nodes, edges),
         **others,
         threshold=int(str(tables["edges"].meta["threshold"])),
         role=str(study.manifest["role"]),
         study=str(study.manifest["study"]),
+        filters=tuple(str(words) for words in filters) if isinstance(filters, list) else (),
     )

@@ -24,8 +24,8 @@ from typing import Literal
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from dashboards.app import create_app, run
-from dashboards.words import Language
 from eventlogs.errors import InputError
+from pathways.definition import Language
 from pathways.study import Study
 
 ARGUMENTS = [

@@ -12,10 +12,10 @@ from typing import Any
 import polars as pl
 
 from dashboards.colours import CIVIDIS
-from dashboards.layout import Point
-from dashboards.markup import drawing, part, tag, text
 from dashboards.views import BreakdownView
 from dashboards.words import Words
+from pathways.drawing.markup import drawing, part, tag, text
+from pathways.drawing.routes import Point
 
 WIDTH = 640.0
 MEAN_LATITUDE = 46.5

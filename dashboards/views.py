@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, get_args
 import polars as pl
 
 from dashboards.results import Results
+from pathways.drawing import Facts, Picture
 from pathways.mining.kernels import ELSEWHERE
 from pathways.mining.maps import filter_to
 
@@ -195,17 +196,38 @@ def map_view(results: Results, state: MapState) -> MapView:
     )
 
 
-def columns(results: Results, level: Level) -> dict[str, int]:
-    """Return the column of each phase on the map: phases from left to right as patients meet them.
+def phases_in_order(results: Results, level: Level) -> list[str]:
+    """Return the phases of a level from left to right, as their lanes stand on the map."""
+    lanes = _of_level(results.layout, level).select("activity", "lane", "x")
+    placed = _of_level(results.nodes, level).join(lanes, on="activity", how="left")
+    return placed.group_by("phase").agg(pl.col("lane").min()).sort("lane", "phase")["phase"].to_list()
 
-    The place of a phase is the mean of its steps' median days since the index, weighted by patients, over every
-    step released and not only those drawn, so that it does not move with the sliders.
-    """
-    nodes = _of_level(results.nodes, level)
-    day = (pl.col("median_day") * pl.col("n_patients")).sum() / pl.col("n_patients").sum()
-    phases = nodes.group_by("phase").agg(day.alias("day"), pl.col("order").min())
-    ranked = phases.sort(["day", "order"], nulls_last=True)["phase"].to_list()
-    return {phase: place for place, phase in enumerate(ranked, start=1)}
+
+def picture(results: Results, view: MapView, level: Level) -> Picture:
+    """Return what the map shows as a picture to draw."""
+    phases = _of_level(results.nodes, "phase").select("phase", fr="label_fr", en="label_en")
+    summary = results.summary
+    return Picture(
+        level=level,
+        nodes=view.nodes,
+        edges=view.edges,
+        layout=_of_level(results.layout, level),
+        every=_flow(_of_level(results.edges, level)),
+        n_nodes=view.n_nodes,
+        hidden_share=None
+        if view.hidden_by_threshold is None or view.shown_share is None
+        else 1 - view.shown_share,
+        phase_labels={phase: {"fr": fr, "en": en} for phase, fr, en in phases.rows()},
+        facts=Facts(
+            title={"fr": str(summary["pathway_label_fr"]), "en": str(summary["pathway_label_en"])},
+            n_patients=summary["n_patients"],
+            filters=results.filters,
+            study=results.study,
+            threshold=results.threshold,
+            cutoff=summary["cutoff"],
+            synthetic=bool(summary["synthetic"]),
+        ),
+    )
 
 
 def edge_view(results: Results, level: Level, key: str) -> EdgeView | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import has_request_context, request
 
-from dashboards.words import LANGUAGES, Language, Words, words_in
+from dashboards.words import LANGUAGES, Words, words_in
+from pathways.definition import Language
 
 
 def visitor_language() -> Language:

@@ -8,14 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-Language = Literal["fr", "en"]
+from pathways.definition import Language
+from pathways.drawing import writing
+
 LANGUAGES: tuple[Language, ...] = get_args(Language)
-
-NARROW_SPACE = "\u202f"
-NO_BREAK_SPACE = "\u00a0"
-MISSING = "–"
 
 
 @dataclass(frozen=True)
@@ -39,29 +37,19 @@ class Words:
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """Write a number: ``12 345,6`` in French, ``12,345.6`` in English; a dash for nothing."""
-        if value is None:
-            return MISSING
-        text = f"{value:,.{digits}f}"
-        if self.language == "en":
-            return text
-        return text.replace(",", NARROW_SPACE).replace(".", ",")
+        return writing.number(value, self.language, digits)
 
     def percent(self, share: float | None, digits: int = 0) -> str:
         """Write a share of one as a percentage."""
-        if share is None:
-            return MISSING
-        gap = NO_BREAK_SPACE if self.language == "fr" else ""
-        return f"{self.number(100 * share, digits)}{gap}%"
+        return writing.percent(share, self.language, digits)
 
     def days(self, days: float | None) -> str:
         """Write a delay in days, with its unit."""
-        return MISSING if days is None else f"{self.number(days)}{NO_BREAK_SPACE}{self('unit.day')}"
+        return writing.days(days, self.language)
 
     def date(self, day: dt.date | None) -> str:
         """Write a date: ``31/12/2023`` in French, ``2023-12-31`` in English."""
-        if day is None:
-            return MISSING
-        return day.strftime("%d/%m/%Y" if self.language == "fr" else "%Y-%m-%d")
+        return writing.date(day, self.language)
 
     def label(self, row: Mapping[str, Any]) -> str:
         """Return ``label_fr`` or ``label_en`` of a released row."""

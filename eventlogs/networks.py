@@ -56,7 +56,7 @@ def with_network(
     """Return the patients with their network; `events` need ``patient_id``, ``rank``, ``activity``, ``facility``."""
     key = key_of(rule)
     networks = _checked(table, key)
-    place = patients.select("patient_id", "territory") if key == "territory" else _facility(events, rule)
+    place = patients.select("patient_id", "territory") if key == "territory" else facility_of(events, rule)
     found = place.join(networks, on=key, how="left").select("patient_id", "network")
     return (
         patients.drop("network")
@@ -70,7 +70,8 @@ def key_of(rule: NetworkRule) -> str:
     return "territory" if rule.by == "territory" else "facility"
 
 
-def _facility(events: pl.LazyFrame, rule: NetworkRule) -> pl.DataFrame:
+def facility_of(events: pl.LazyFrame, rule: NetworkRule) -> pl.DataFrame:
+    """Return ``patient_id``, ``facility``: the one that the rule gives each patient with such an event."""
     seen = events.filter(
         pl.col("activity").is_in(list(rule.activities)), pl.col("facility").is_not_null()
     ).select("patient_id", "rank", pl.col("facility").str.head(FINESS_CHARACTERS))

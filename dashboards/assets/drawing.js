@@ -33,16 +33,26 @@
   }
 
   const box = (svg) => svg.getAttribute("viewBox").split(" ").map(Number);
-  const show = (svg, values) => svg.setAttribute("viewBox", values.map((v) => v.toFixed(1)).join(" "));
+  const show = (svg, values) => {
+    svg.setAttribute("viewBox", values.map((v) => v.toFixed(1)).join(" "));
+    Object.assign(svg.parentElement.dataset, { seen: svg.getAttribute("viewBox"), level: svg.dataset.level || "" });
+  };
 
   function fit(svg, all) {
-    const [width, height] = [+svg.dataset.width, +svg.dataset.height];
+    const [left, top, width, height] = svg.dataset.box.split(" ").map(Number);
     const room = svg.getBoundingClientRect();
     const scale = Math.min(room.width / width, room.height / height);
     const least = all ? 0 : SMALLEST_SCALE;
-    if (scale >= least) return show(svg, [0, 0, width, height]);
+    if (scale >= least) return show(svg, [left, top, width, height]);
     const tall = Math.min(height, room.height / least);
-    show(svg, [0, (height - tall) / 2, room.width / least, tall]);
+    show(svg, [left, top + (height - tall) / 2, room.width / least, tall]);
+  }
+
+  /* A map whose steps have not moved is seen as it was: sliders move nothing. */
+  function open(svg) {
+    const { seen, level } = svg.parentElement.dataset;
+    if (seen && level === svg.dataset.level) show(svg, seen.split(" ").map(Number));
+    else fit(svg);
   }
 
   function zoom(svg, factor, atX, atY) {
@@ -66,7 +76,7 @@
     const timer = useRef(0);
     const keyOf = (part) => part && (part.dataset.key || part.dataset.for);
     const choose = (part) => setProps({ chosen: part && keyOf(part) !== marked ? keyOf(part) : "" });
-    useEffect(() => { if (zoomable && now()) fit(now()); }, [svg]);
+    useEffect(() => { if (zoomable && now()) open(now()); }, [svg]);
     useEffect(() => mark(host.current, marked || ""), [svg, marked]);
     const onKeyDown = (event) => {
       const part = event.target.closest("[data-key]");

@@ -10,11 +10,11 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboards import parts, views
-from dashboards.colours import phase_colours
 from dashboards.figures import CONFIG, HISTOGRAM_HEIGHT, delay_histogram
 from dashboards.results import Results
 from dashboards.views import ARROW, HIDDEN_KEY, Level, MapState, MapView
 from dashboards.words import Words
+from pathways.drawing.colours import phase_colours
 from pathways.mining.kernels import END, START
 
 FLOWS_SHOWN = 6

@@ -12,16 +12,14 @@ from dash import ALL, Dash, Input, Output, State, ctx, html, no_update
 from dash.development.base_component import Component
 
 from dashboards import parts, views
-from dashboards.colours import phase_colours
 from dashboards.drawing import Drawing
-from dashboards.layout import LayoutTooSlow
-from dashboards.map_drawing import process_map
-from dashboards.markup import notice, standalone
 from dashboards.pages import pathway_details as details
 from dashboards.results import Results
 from dashboards.views import Level, MapState, MapView
 from dashboards.visitor import visitor_words
 from dashboards.words import Words
+from pathways.drawing import draw
+from pathways.drawing.colours import phase_colours
 
 CONTROLS = ("map:level", "map:measure", "map:activities", "map:paths")
 
@@ -138,8 +136,12 @@ def export_variants(results: Results, words: Words) -> dict[str, Any]:
 def export_svg(results: Results, state: MapState, words: Words) -> dict[str, Any]:
     """Return the map as an SVG file that says what it shows."""
     view = views.map_view(results, state)
-    lines = [study_sentence(results, words), details.filter_sentence(view, state, words)]
-    drawn = standalone(_draw(results, view, state, words), lines)
+    drawn = draw(
+        views.picture(results, view, state.level),
+        language=words.language,
+        measure=state.measure,
+        notes=[study_sentence(results, words)],
+    )
     return parts.file(drawn, f"{words('file.map')}-{results.study[:8]}.svg")
 
 
@@ -220,10 +222,8 @@ def _map(results: Results, view: MapView, state: MapState, words: Words) -> html
 
 
 def _draw(results: Results, view: MapView, state: MapState, words: Words) -> str:
-    try:
-        return process_map(results, view, state, words)
-    except LayoutTooSlow:
-        return notice(words("map.too_slow"))
+    picture = views.picture(results, view, state.level)
+    return draw(picture, language=words.language, measure=state.measure, interactive=True)
 
 
 def _caption(results: Results, view: MapView, state: MapState, words: Words) -> str:
@@ -242,8 +242,7 @@ def _split_class(selected: str) -> str:
 def _legend(results: Results, view: MapView, state: MapState, words: Words) -> html.Div:
     colours = phase_colours(results.phases)
     names = details.phase_names(results, words)
-    order = views.columns(results, state.level)
-    drawn = sorted(view.nodes["phase"].unique().to_list(), key=lambda phase: order[phase])
+    drawn = [phase for phase in views.phases_in_order(results, state.level) if phase in view.nodes["phase"]]
     items = [html.Span([html.I(style={"background": colours[p]}), names.get(p, p)]) for p in drawn]
     return html.Div(items, className="legend")
 

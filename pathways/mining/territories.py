@@ -19,12 +19,10 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.stats import binom, norm
 
 from eventlogs.errors import LogError, did_you_mean
-
-Numbers = NDArray[np.float64]
+from pathways.mining.funnels import Numbers, age_band, between_units, divided, funnel_limits
 
 ANY = "any"
 """The row that pools the breakdowns: at least one broken, among patients evaluable in at least one."""
@@ -32,20 +30,11 @@ ANY = "any"
 STATUSES = ("kept", "broken", "excused", "undecidable")
 """What may have become of an expectation; the first two are evaluable."""
 
-AGE_BANDS = (50, 60, 70, 80)
-"""Ages at index, in years, at which a new band starts. An operational choice."""
-
 HOTSPOT_DEVIATE = 2.05
 """Standard normal deviate above which a territory is a hotspot: one-sided 2 %. An operational choice."""
 
 UNKNOWN = "?"
 """Stands for no territory: without it, who has none could be counted by subtraction from the country."""
-
-LEAST_TERRITORIES = 10
-"""With fewer, over-dispersion can't be told from chance and is taken as nil."""
-
-MAD_OF_NORMAL = float(norm.ppf(0.75))
-"""Median absolute deviation of a standard normal variable."""
 
 
 def territory_rates(results: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
@@ -90,13 +79,11 @@ def _evaluable(results: pl.DataFrame) -> pl.DataFrame:
 
 def _counts(evaluable: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
     """Count by breakdown and territory: evaluable, broken, expected, and the variance of the expected."""
-    age = pl.col("index_date").dt.year() - pl.col("birth_year")
-    band = pl.sum_horizontal((age >= start).cast(pl.Int8) for start in AGE_BANDS)
     people = patients.select(
         "patient_id",
         pl.col("territory").fill_null(UNKNOWN),
         "deprivation",
-        band=pl.when(age.is_not_null()).then(band),
+        band=age_band(),
     )
     rate = pl.col("broken").mean().over("breakdown", "band", "deprivation")
     return (
@@ -119,24 +106,19 @@ def _compared(counts: pl.DataFrame) -> pl.DataFrame:
         counts[name].to_numpy().astype(np.float64)
         for name in ("n_evaluable", "n_broken", "expected", "variance")
     )
-    spread = between_territories(broken, expected, variance)
+    spread = between_units(broken, expected, variance)
     low, high = byar_limits(broken)
     funnel_low, funnel_high = _funnel(n, broken, spread)
     return counts.drop("variance").with_columns(
         rate=broken / n,
-        ratio=_divided(broken, expected),
-        ratio_low=_divided(low, expected),
-        ratio_high=_divided(high, expected),
+        ratio=divided(broken, expected),
+        ratio_low=divided(low, expected),
+        ratio_high=divided(high, expected),
         shrunk_ratio=shrunk_ratios(broken, expected),
         funnel_low=funnel_low,
         funnel_high=funnel_high,
         hotspot=deviates(n, broken, expected) * _reduction(expected, variance, spread) > HOTSPOT_DEVIATE,
     )
-
-
-def _divided(numerator: Numbers, denominator: Numbers) -> Numbers:
-    """Divide; 0 / 0 is 1: nothing seen and nothing expected."""
-    return np.divide(numerator, denominator, out=np.ones_like(numerator), where=denominator > 0)
 
 
 def byar_limits(observed: Numbers) -> tuple[Numbers, Numbers]:
@@ -154,7 +136,7 @@ def shrunk_ratios(observed: Numbers, expected: Numbers) -> Numbers:
     if total == 0:
         return np.ones_like(observed)
     mean = observed.sum() / total
-    squares = expected * (_divided(observed, expected) - mean) ** 2
+    squares = expected * (divided(observed, expected) - mean) ** 2
     excess = (squares.sum() - mean * len(observed)) / total
     if excess <= 0:
         return np.full_like(observed, mean)
@@ -164,33 +146,17 @@ def shrunk_ratios(observed: Numbers, expected: Numbers) -> Numbers:
 
 def deviates(n: Numbers, observed: Numbers, expected: Numbers) -> Numbers:
     """Return the upper mid-p tail of each count as a standard normal deviate (high: more than expected)."""
-    likely = _divided(expected, n)
+    likely = divided(expected, n)
     tail = binom.sf(observed, n, likely) + 0.5 * binom.pmf(observed, n, likely)
     return np.asarray(norm.isf(np.clip(tail, 1e-300, 1 - 1e-16)), dtype=np.float64)
 
 
-def between_territories(observed: Numbers, expected: Numbers, variance: Numbers) -> float:
-    """Estimate the variance of the true ratios between territories, beyond chance; 0 or more.
-
-    The additive model of Spiegelhalter (2005), with the median absolute deviation in place of winsorised scores.
-    """
-    usable = variance > 0
-    if usable.sum() < LEAST_TERRITORIES:
-        return 0.0
-    scores = (observed[usable] - expected[usable]) / np.sqrt(variance[usable])
-    dispersion = (np.median(np.abs(scores - np.median(scores))) / MAD_OF_NORMAL) ** 2
-    weights, count = expected[usable] ** 2 / variance[usable], usable.sum()
-    excess = count * dispersion - (count - 1)
-    return max(0.0, float(excess / (weights.sum() - (weights**2).sum() / weights.sum())))
-
-
 def _reduction(expected: Numbers, variance: Numbers, spread: float) -> Numbers:
     """Return how much over-dispersion reduces a deviate: chance's share of the standard deviation."""
-    reduction: Numbers = np.sqrt(_divided(variance, variance + spread * expected**2))
+    reduction: Numbers = np.sqrt(divided(variance, variance + spread * expected**2))
     return reduction
 
 
 def _funnel(n: Numbers, broken: Numbers, spread: float) -> tuple[Numbers, Numbers]:
     rate = broken.sum() / max(n.sum(), 1)
-    half = norm.ppf(0.975) * np.sqrt(rate * (1 - rate) / np.maximum(n, 1) + rate**2 * spread)
-    return np.clip(rate - half, 0, 1), np.clip(rate + half, 0, 1)
+    return funnel_limits(rate, rate * (1 - rate) / np.maximum(n, 1), spread)

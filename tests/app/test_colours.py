@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dashboards.colours import phase_colours
 from pathways.definition import built_in, load
+from pathways.drawing.colours import phase_colours
 
 
 @pytest.mark.parametrize("name", built_in())

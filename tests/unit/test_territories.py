@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import chi2
 
 from eventlogs.errors import LogError
+from pathways.mining.funnels import between_units
 from pathways.mining.territories import (
     ANY,
     UNKNOWN,
-    between_territories,
     byar_limits,
     deviates,
     shrunk_ratios,
@@ -119,9 +119,9 @@ def test_a_spread_between_territories_is_estimated_and_hotspots_do_not_inflate_i
     ratio = np.exp(rng.normal(0, 0.15, 400))
     ratio[:20] *= 2
     observed = rng.binomial(n, np.clip(0.25 * ratio, 0, 1)).astype(float)
-    found = between_territories(observed, n * 0.25, n * 0.25 * 0.75)
+    found = between_units(observed, n * 0.25, n * 0.25 * 0.75)
     assert found**0.5 == pytest.approx(0.15, abs=0.05)
-    assert between_territories(observed[:5], n[:5] * 0.25, n[:5] * 0.25 * 0.75) == 0
+    assert between_units(observed[:5], n[:5] * 0.25, n[:5] * 0.25 * 0.75) == 0
 
 
 def simulated(seed: int, *, rate: float, spread: float, hotspots: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 from html import escape
-from importlib.resources import files
 
 MARGIN = 14.0
-FOOT_LINE = 18.0
+
+Window = tuple[float, float, float, float]
 
 
 def tag(name: str, *children: str, **attributes: str | float) -> str:
@@ -49,36 +48,26 @@ def part(key: str, name: str, kind: str, *children: str, **attributes: str) -> s
 
 def drawing(body: Iterable[str], width: float, height: float, kind: str, name: str) -> str:
     """Return a whole drawing with its margins."""
-    wide, high = width + 2 * MARGIN, height + 2 * MARGIN
+    inside = tag("g", *body, transform=f"translate({MARGIN:.0f} {MARGIN:.0f})")
+    return window([inside], (0.0, 0.0, width + 2 * MARGIN, height + 2 * MARGIN), kind, name)
+
+
+def window(body: Iterable[str], area: Window, kind: str, name: str, **attributes: str) -> str:
+    """Return a drawing that shows an area of its coordinates: left, top, width, height."""
+    box = " ".join(f"{value:.0f}" for value in area)
     return tag(
         "svg",
-        tag("g", *body, transform=f"translate({MARGIN:.0f} {MARGIN:.0f})"),
+        *body,
         xmlns="http://www.w3.org/2000/svg",
         class_=kind,
-        viewBox=f"0 0 {wide:.0f} {high:.0f}",
-        data_width=wide,
-        data_height=high,
+        viewBox=box,
+        data_box=box,
         role="group",
         aria_label=name,
+        **attributes,
     )
 
 
 def notice(words: str) -> str:
     """Return a drawing that is one sentence."""
     return drawing([text(words, 450, 140, "step-label")], 900, 280, "notice", words)
-
-
-def standalone(svg: str, lines: list[str]) -> str:
-    """Return a drawing that can be opened alone: on paper, its style inside, and lines that say what it is."""
-    box = svg.partition('viewBox="0 0 ')[2].partition('"')[0]
-    width, height = (float(word) for word in box.split())
-    taller = height + FOOT_LINE * (len(lines) + 1)
-    foot = [text(line, MARGIN, height + FOOT_LINE * (place + 1), "foot") for place, line in enumerate(lines)]
-    head, _, rest = svg.replace(f'"0 0 {box}"', f'"0 0 {width:.0f} {taller:.0f}"', 1).partition(">")
-    paper = tag("rect", width=width, height=taller, fill="#ffffff")
-    return f"{head}><style>{_style()}</style>{paper}{rest.removesuffix('</svg>')}{''.join(foot)}</svg>"
-
-
-@cache
-def _style() -> str:
-    return (files("dashboards") / "assets" / "drawing.css").read_text(encoding="utf-8")

@@ -1,0 +1,19 @@
+"""Pictures of maps: where steps stand, how passages go, as SVG and PNG; the app, exports and scripts share them."""
+
+from __future__ import annotations
+
+from pathways.drawing.maps import Facts, Picture, draw, map_svg, picture_of
+from pathways.drawing.places import LAYOUT_COLUMNS, lay_out
+from pathways.drawing.png import map_png, svg_to_png
+
+__all__ = [
+    "LAYOUT_COLUMNS",
+    "Facts",
+    "Picture",
+    "draw",
+    "lay_out",
+    "map_png",
+    "map_svg",
+    "picture_of",
+    "svg_to_png",
+]
