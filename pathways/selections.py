@@ -27,7 +27,7 @@ from pathways.disclosure.policy import DisclosurePolicy, check_enough
 from pathways.disclosure.selections import Beside, protect_tables, release_attrition
 from pathways.filters import FilterStack
 from pathways.mining.maps import phase_log
-from pathways.releases import Material, released
+from pathways.releases import OF_SELECTIONS, Material, released
 from pathways.study import Study, replacing, write_json
 
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
@@ -120,7 +120,7 @@ def prepare(study: Study, stack: FilterStack, policy: DisclosurePolicy) -> Prepa
     origin = Origin(material.origin.study, words["fr"], stack.hash)
     others = [*_nested(log, told["patients"], entries), *_territories(log, told["patients"], whole)]
     shown, leaving = protect_tables(
-        released(replace(material, log=logs[-1], origin=origin)),
+        released(replace(material, log=logs[-1], origin=origin), OF_SELECTIONS),
         Beside(whole, others, stack.cuts_events, stack.cuts_activities),
         policy,
     )

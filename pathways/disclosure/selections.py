@@ -64,9 +64,6 @@ SHAPES: dict[str, Shape] = {
         pooled=pl.col("source") == ELSEWHERE,
         of_events=True,
     ),
-    "edge_delays": Shape(
-        ("level", "source", "target", "day_from", "day_to"), ("n_events",), rows_leave=True, of_events=True
-    ),
     "variants": Shape(
         ("level", "variant"),
         ("n_patients",),
@@ -80,7 +77,8 @@ SHAPES: dict[str, Shape] = {
     ),
     "summary": Shape(("pathway_id",), ("n_patients",)),
 }
-"""Tables that leave with a selection."""
+"""Tables that leave with a selection. Histograms of delays do not: each release merges days in its own way, so that
+sums of their bins could be subtracted."""
 
 ATTRITION_COLUMNS: dict[str, Any] = {
     "step": pl.Int64,
@@ -140,11 +138,6 @@ def protect_tables(
     shown = {one.name: _shown(one, beside, policy) for one in kept}
     if {"edges", "nodes"} <= shown.keys() and beside.cuts_events:
         shown["edges"] = _apart_from_nodes(shown["edges"], beside.whole, policy)
-    if {"edges", "edge_delays"} <= shown.keys():
-        drawn = ["level", "source", "target"]
-        shown["edge_delays"] = shown["edge_delays"].join(
-            shown["edges"], on=drawn, how="semi", maintain_order="left"
-        )
     return shown, [_leaving(one, shown[one.name], policy) for one in kept]
 
 
