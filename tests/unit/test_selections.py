@@ -47,7 +47,7 @@ chemo = { fr = "Chimio", en = "Chemo" }
 
 
 def source(folder: Path) -> Path:
-    """A simulated log: seven activities, eight territories, rare steps everywhere."""
+    """A simulated log: six activities, eight territories, rare steps everywhere."""
     rng = np.random.default_rng(5)
     chances = rng.dirichlet(np.full(len(ACTIVITIES), 0.6), size=len(ACTIVITIES))
     rows = []
