@@ -6,7 +6,7 @@ A release is a function of the `Material` and of the tables released before it, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -96,8 +96,15 @@ Release = Callable[[Material, Mapping[str, Released]], list[Released]]
 """Makes tables from the material and the tables released before it, by name."""
 
 
-def released(material: Material) -> list[Released]:
-    """Make every table of `RELEASES`, in order.
+def released(material: Material, releases: Sequence[Release] | None = None) -> list[Released]:
+    """Make every table of some releases, in order.
+
+    Parameters
+    ----------
+    material : Material
+        What they are made of.
+    releases : sequence of Release, optional
+        Default: `RELEASES`.
 
     Raises
     ------
@@ -105,7 +112,7 @@ def released(material: Material) -> list[Released]:
         There are too few patients for anything to leave.
     """
     done: dict[str, Released] = {}
-    for release in RELEASES:
+    for release in RELEASES if releases is None else releases:
         done |= {table.name: table for table in release(material, done)}
     return list(done.values())
 
@@ -185,3 +192,6 @@ def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
 
 RELEASES: tuple[Release, ...] = (maps, breakdowns, incidence, groups, summary)
 """What `mine` releases, in the order in which tables protect each other."""
+
+OF_SELECTIONS: tuple[Release, ...] = (maps, breakdowns, summary)
+"""What `mine` releases of a selection of patients: what `pathways.disclosure.selections` can protect."""
