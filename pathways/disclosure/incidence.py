@@ -32,7 +32,7 @@ from pathways.disclosure.policy import (
     conform,
     released_table,
 )
-from pathways.mining.incidence import CAUSES, INDEX, WAIT_COLUMNS, Waits, cumulative_incidence
+from pathways.mining.incidence import CAUSES, DEATHS, INDEX, WAIT_COLUMNS, Waits, cumulative_incidence
 from pathways.mining.kernels import ELSEWHERE, END
 from pathways.mining.territories import STATUSES
 
@@ -86,8 +86,8 @@ class RoundedCounts:
         Patients by each day of `GRID`, rounded down to the edge of a cell.
     n_patients : int
         Patients who wait, rounded down to the edge of a cell.
-    cells : array of int
-        Where cells begin, and the end of the last one.
+    cells : list of array of int
+        Where the cells of each row begin, and the end of the last one; then those of `n_patients`.
     """
 
     level: str
@@ -96,7 +96,7 @@ class RoundedCounts:
     causes: list[Curve]
     counts: Counts = field(repr=False)
     n_patients: int
-    cells: Counts = field(repr=False)
+    cells: list[Counts] = field(repr=False)
 
 
 def release_incidence(
@@ -131,7 +131,7 @@ def release_incidence(
     Released
         `INCIDENCE_COLUMNS`: since the index (``origin`` ``index``) for each node, and from the first occurrence of an
         activity for each edge. A curve ends where fewer than two thresholds still wait. An incidence of 0 means fewer
-        than two thresholds; intervals hold sampling (95 %) and rounding.
+        than the first cell holds; intervals hold sampling (95 %) and rounding.
     """
     known = Known.of(nodes, edges, delays, breakdowns, pathway, threshold=policy.threshold)
     rounded = rounded_counts(index, steps, known)
@@ -151,13 +151,17 @@ def release_incidence(
 
 @dataclass(frozen=True)
 class Known:
-    """Published counts of patients: all, by node and edge, by status with what a breakdown expects; and the bins."""
+    """Published counts of patients: all, by node and edge, by status with what a breakdown expects.
+
+    ``ends`` are nodes after which nothing is expected, ``bins`` those of ``edge_delays``.
+    """
 
     threshold: int
     n_patients: int
     nodes: Mapping[tuple[str, str], int | None]
     edges: Mapping[tuple[str, str, str], int | None]
     expected: Sequence[tuple[frozenset[str], tuple[int, ...]]]
+    ends: frozenset[str]
     phases: Mapping[str, str]
     bins: pl.DataFrame = field(repr=False)
 
@@ -182,6 +186,7 @@ class Known:
             nodes={(level, name): n for level, name, n in _rows(nodes, "level", "activity", "n_patients")},
             edges={(level, s, t): n for level, s, t, n in flows if ELSEWHERE not in (s, t)},
             expected=[(frozenset(plans[name].expected), tuple(filter(None, n))) for name, *n in statuses],
+            ends=frozenset(DEATHS).union(*(plan.exits for plan in plans.values())),
             phases={} if pathway is None else pathway.phase_of(),
             bins=delays.frame,
         )
@@ -193,13 +198,16 @@ class Known:
         counts = [n for key in nested if (n := self.nodes.get(key)) is not None]
         return counts + [n for expected, numbers in self.expected if expected & inside for n in numbers]
 
-    def around(self, level: str, source: str) -> list[int]:
-        """Return the counts that hold the patients who leave a node, or are part of them."""
-        leaving = {(s, t): n for (one, s, t), n in self.edges.items() if (one, s) == (level, source)}
-        counts = [n for n in leaving.values() if n is not None]
-        return counts + [
-            n for name in (source, *self.targets(level, source)) for n in self.about(level, name)
-        ]
+    def about_edge(self, level: str, source: str, target: str) -> list[int]:
+        """Return the counts that hold the patients with an edge, or are part of them."""
+        own = self.edges.get((level, source, target))
+        return [*self.about(level, source), *self.about(level, target), *([] if own is None else [own])]
+
+    def about_ends(self, level: str, name: str) -> list[int]:
+        """Return the counts that hold those for whom nothing came after a node, or are part of them."""
+        last = [self.edges.get((level, name, end)) for end in (END, *self.ends)]
+        exits = [n for end in self.ends for n in self.about("activity", end)]
+        return [*self.about(level, name), *exits, *(n for n in last if n is not None)]
 
     def targets(self, level: str, source: str) -> list[str]:
         """Return the nodes that are shown after another."""
@@ -228,11 +236,11 @@ def _since_index(level: str, name: str, waits: Waits, known: Known) -> RoundedCo
     if part.is_empty():
         return None
     counts = np.array([_by_day(part.filter(cause=cause)) for cause in CAUSES])
-    cells = cell_edges({known.n_patients, *known.about(level, name)}, known)
+    ends = known.about_ends(level, name)
+    cells = [cell_edges(anchors, known) for anchors in (known.about(level, name), ends, ends, ends, [])]
     causes: list[Curve] = [(cause, name) for cause in CAUSES]
-    return RoundedCounts(
-        level, INDEX, name, causes, *_rounded(counts, int(part["n"].sum()), cells, known), cells
-    )
+    rounded = _rounded(counts, int(part["n"].sum()), cells, known)
+    return RoundedCounts(level, INDEX, name, causes, *rounded, cells)
 
 
 def _after(level: str, source: str, waits: Waits, known: Known) -> RoundedCounts | None:
@@ -245,12 +253,18 @@ def _after(level: str, source: str, waits: Waits, known: Known) -> RoundedCounts
     others = part.filter(pl.col("cause") == "step", ~pl.col("target").is_in(targets))
     ends = [_by_day(part.filter(cause=cause)) for cause in CAUSES[1:]]
     counts = np.array([*steps, _by_day(others), *ends])
-    cells = cell_edges({known.n_patients, *known.around(level, source)}, known)
+    around, ends_around = known.about(level, source), known.about_ends(level, source)
+    anchors = [
+        *(known.about_edge(level, source, target) for target in targets),
+        around,
+        *[ends_around] * 3,
+        around,
+    ]
+    cells = [cell_edges(one, known) for one in anchors]
     named: list[Curve] = [("step", name) for name in (*targets, ELSEWHERE)]
     causes = [*named, *((cause, None) for cause in CAUSES[1:])]
-    return RoundedCounts(
-        level, source, None, causes, *_rounded(counts, int(part["n"].sum()), cells, known), cells
-    )
+    rounded = _rounded(counts, int(part["n"].sum()), cells, known)
+    return RoundedCounts(level, source, None, causes, *rounded, cells)
 
 
 def _by_day(part: pl.DataFrame) -> Counts:
@@ -267,11 +281,11 @@ def _at_end_of_bin(part: pl.DataFrame, bins: pl.DataFrame) -> pl.DataFrame:
     return part.with_columns(day=pl.Series(np.append(ends, GRID[-1] + 1)[place], dtype=pl.Int64))
 
 
-def _rounded(counts: Counts, n_patients: int, cells: Counts, known: Known) -> tuple[Counts, int]:
-    """Round the counts of one risk set, and its patients."""
-    whole = int(floors(np.array([n_patients]), cells)[0])
-    room = whole - (2 * known.threshold - 1)
-    return with_room(floors(counts, cells), cells, room), whole
+def _rounded(counts: Counts, n_patients: int, cells: Sequence[Counts], known: Known) -> tuple[Counts, int]:
+    """Round the counts of one risk set, and its patients, whose cells are the last."""
+    whole = int(floors(np.array([n_patients]), cells[-1])[0])
+    down = np.array([floors(row, of_row) for row, of_row in zip(counts, cells, strict=False)])
+    return with_room(down, cells, whole - (2 * known.threshold - 1)), whole
 
 
 def cell_edges(anchors: Collection[int], known: Known) -> Counts:
@@ -280,13 +294,13 @@ def cell_edges(anchors: Collection[int], known: Known) -> Counts:
     Parameters
     ----------
     anchors : collection of int
-        Published counts, the number of all patients among them.
+        Published counts; the number of all patients is always one.
     known : Known
         Gives the threshold and the number of all patients.
     """
     multiples = np.arange(0, known.n_patients + 1, 2 * known.threshold)
-    gaps = np.abs(multiples[:, None] - np.array(sorted(anchors), dtype=np.int64)[None, :])
-    far = (gaps >= known.threshold).all(axis=1)
+    published = np.array(sorted({*anchors, known.n_patients}), dtype=np.int64)
+    far = (np.abs(multiples[:, None] - published[None, :]) >= known.threshold).all(axis=1)
     return np.append(multiples[far | (multiples == 0)], known.n_patients + 1)
 
 
@@ -296,17 +310,27 @@ def floors(counts: Counts, cells: Counts) -> Counts:
     return begins
 
 
-def with_room(counts: Counts, cells: Counts, most: int) -> Counts:
+def with_room(counts: Counts, cells: Sequence[Counts], most: int) -> Counts:
     """Lower rounded counts, the greatest first, until they add up to at most `most` on each day.
 
-    Counts stay ascending from day to day. Whatever is lowered was told by published numbers alone.
+    Counts stay ascending from day to day. What needed no lowering and what was lowered to the same are told alike.
+
+    Parameters
+    ----------
+    counts : array of int, shape (n_causes, n_days)
+        Where the cell of each count begins.
+    cells : sequence of array of int
+        Where the cells of each row begin.
+    most : int
+        Greatest sum of a day; below 0 as 0.
     """
     lowered = counts.copy()
     for day in reversed(range(counts.shape[1])):
         column = lowered[:, day]
         while column.sum() > max(most, 0):
             greatest = int(np.argmax(column))
-            column[greatest] = cells[np.searchsorted(cells, column[greatest]) - 1]
+            of_row = cells[greatest]
+            column[greatest] = of_row[np.searchsorted(of_row, column[greatest]) - 1]
         if day:
             lowered[:, day - 1] = np.minimum(lowered[:, day - 1], column)
     return lowered
@@ -314,15 +338,15 @@ def with_room(counts: Counts, cells: Counts, most: int) -> Counts:
 
 def curves(rounded: RoundedCounts, threshold: int) -> pl.DataFrame:
     """Estimate the curves of one risk set from its rounded counts and nothing else: `INCIDENCE_COLUMNS`."""
-    waits, blur = _as_waits(rounded)
-    told = cumulative_incidence(waits, _telling_days(rounded.counts)).filter(
-        pl.col("n_at_risk") >= 2 * threshold
+    told = cumulative_incidence(_as_waits(rounded), _telling_days(rounded.counts))
+    told = told.filter(pl.col("n_at_risk") >= 2 * threshold).join(
+        _blurs(rounded), on=["cause", "target"], nulls_equal=True, maintain_order="left"
     )
     is_step = pl.col("cause") == "step"
     steps = told.filter(is_step, pl.col("target") != ELSEWHERE)
     names = steps.select("target").unique(maintain_order=True)
     ends = told.filter(~is_step).drop("target").join(names, how="cross")
-    parts = [_blurred(steps, blur), _blurred(ends, blur)]
+    parts = [_blurred(steps), _blurred(ends)]
     if rounded.target is None:
         any_step = told.filter(is_step).group_by("day").agg(any_step=pl.col("incidence").sum())
         others = steps.join(any_step, on="day", maintain_order="left").with_columns(
@@ -344,21 +368,27 @@ def _telling_days(counts: Counts) -> list[int]:
     return days
 
 
-def _blurred(told: pl.DataFrame, blur: float) -> pl.DataFrame:
+def _blurs(rounded: RoundedCounts) -> pl.DataFrame:
+    """Return ``cause``, ``target``, ``blur``: half the widest cell as a share of the patients."""
+    widest = [float(np.diff(cells).max()) / 2 / max(rounded.n_patients, 1) for cells in rounded.cells[:-1]]
+    causes, targets = zip(*rounded.causes, strict=True)
+    columns = {"cause": pl.String, "target": pl.String, "blur": pl.Float64}
+    return pl.DataFrame({"cause": causes, "target": targets, "blur": widest}, schema=columns)
+
+
+def _blurred(told: pl.DataFrame) -> pl.DataFrame:
     """Widen the intervals by what the rounding may hide."""
     some = pl.col("incidence") > 0
-    low = pl.when(some).then(pl.coalesce("low", "incidence") - blur).otherwise(0)
-    high = pl.coalesce("high", "incidence") + pl.when(some).then(blur).otherwise(2 * blur)
+    low = pl.when(some).then(pl.coalesce("low", "incidence") - pl.col("blur")).otherwise(0)
+    high = pl.coalesce("high", "incidence") + pl.when(some).then("blur").otherwise(2 * pl.col("blur"))
     return told.with_columns(low=low.clip(0, 1), high=high.clip(0, 1))
 
 
-def _as_waits(rounded: RoundedCounts) -> tuple[Waits, float]:
-    """Return waits with the middle of each cell, and half the widest cell as a share of the patients."""
-    middle = (rounded.cells[:-1] + rounded.cells[1:]) // 2
-    middle[0] = 0
-    by_day = middle[np.searchsorted(rounded.cells, rounded.counts)]
-    n_patients = int(middle[np.searchsorted(rounded.cells, rounded.n_patients)])
-    on = _half_a_step_early(np.diff(by_day, axis=1, prepend=0))
+def _as_waits(rounded: RoundedCounts) -> Waits:
+    """Return waits with the middle of each cell."""
+    rows = zip(rounded.counts, rounded.cells, strict=False)
+    on = _half_a_step_early(np.diff([_middle(row, cells) for row, cells in rows], axis=1, prepend=0))
+    n_patients = int(_middle(np.array([rounded.n_patients]), rounded.cells[-1])[0])
     still = np.zeros((len(on), 1), dtype=np.int64)
     still[-1] = max(n_patients - int(on.sum()), 0)
     days = (*GRID, GRID[-1] + 1)
@@ -375,8 +405,15 @@ def _as_waits(rounded: RoundedCounts) -> tuple[Waits, float]:
         schema_overrides=WAIT_COLUMNS,
     )
     counts = frame.filter((pl.col("n") > 0) | ((pl.col("cause") == "step") & (pl.col("day") == 0)))
-    blur = float(np.diff(rounded.cells).max()) / 2 / max(n_patients, 1)
-    return Waits(counts, (), rounded.target is None, "patients", frame.clear()), blur
+    return Waits(counts, (), rounded.target is None, "patients", frame.clear())
+
+
+def _middle(counts: Counts, cells: Counts) -> Counts:
+    """Return the middle of the cell that begins at each count; 0 for the first cell."""
+    middle = (cells[:-1] + cells[1:]) // 2
+    middle[0] = 0
+    found: Counts = middle[np.searchsorted(cells, counts)]
+    return found
 
 
 def _half_a_step_early(on: Counts) -> Counts:
