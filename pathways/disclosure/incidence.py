@@ -8,7 +8,9 @@ only, keep counts apart when the curves are put beside other tables:
 - no cell begins nearer than the threshold to a published count of which the rounded one is a part or a whole;
 - on each day the rounded counts of one risk set leave room for a whole cell among its patients, so that those who
   still wait don't pin the others;
-- the steps of an edge are counted at the end of their bin of ``edge_delays``, whose counts are exact.
+- the steps of an edge are counted at the end of their bin of ``edge_delays``, whose counts are exact; the last bin,
+  which is open, is taken to end as long after the one before as that one did after the origin (an only bin: on the
+  published median).
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ from pathways.mining.kernels import ELSEWHERE, END
 from pathways.mining.territories import STATUSES
 
 Counts = NDArray[np.int64]
+
+EDGE = ["level", "source", "target"]
 
 INCIDENCE_COLUMNS: dict[str, Any] = {
     "level": pl.String,
@@ -153,7 +157,8 @@ def release_incidence(
 class Known:
     """Published counts of patients: all, by node and edge, by status with what a breakdown expects.
 
-    ``ends`` are nodes after which nothing is expected, ``bins`` those of ``edge_delays``.
+    ``ends`` are nodes after which nothing is expected, ``large`` the edges of enough events for a curve, ``bins``
+    those of ``edge_delays`` with their edge's ``median_days``.
     """
 
     threshold: int
@@ -162,6 +167,7 @@ class Known:
     edges: Mapping[tuple[str, str, str], int | None]
     expected: Sequence[tuple[frozenset[str], tuple[int, ...]]]
     ends: frozenset[str]
+    large: frozenset[tuple[str, str, str]]
     phases: Mapping[str, str]
     bins: pl.DataFrame = field(repr=False)
 
@@ -179,16 +185,18 @@ class Known:
         """Read what the other tables say."""
         statuses = [] if breakdowns is None else _rows(breakdowns, "breakdown", "n_patients", *STATUSES)
         plans = {} if pathway is None else pathway.breakdowns
-        flows = _rows(edges, "level", "source", "target", "n_patients")
+        flows = _rows(edges, "level", "source", "target", "n_patients", "n_events")
+        least = LEAST_CELLS * 2 * threshold
         return cls(
             threshold=threshold,
             n_patients=int(str(nodes.meta["denominator"])),
             nodes={(level, name): n for level, name, n in _rows(nodes, "level", "activity", "n_patients")},
-            edges={(level, s, t): n for level, s, t, n in flows if ELSEWHERE not in (s, t)},
+            edges={(level, s, t): n for level, s, t, n, _ in flows if ELSEWHERE not in (s, t)},
             expected=[(frozenset(plans[name].expected), tuple(filter(None, n))) for name, *n in statuses],
+            large=frozenset((level, s, t) for level, s, t, _, events in flows if (events or 0) >= least),
             ends=frozenset(DEATHS).union(*(plan.exits for plan in plans.values())),
             phases={} if pathway is None else pathway.phase_of(),
-            bins=delays.frame,
+            bins=delays.frame.join(edges.frame.select(*EDGE, "median_days"), on=EDGE, how="left"),
         )
 
     def about(self, level: str, name: str) -> list[int]:
@@ -210,8 +218,9 @@ class Known:
         return [*self.about(level, name), *exits, *(n for n in last if n is not None)]
 
     def targets(self, level: str, source: str) -> list[str]:
-        """Return the nodes that are shown after another."""
-        return [t for one, s, t in self.edges if (one, s) == (level, source) and t != END]
+        """Return the nodes that are shown after another often enough for a curve."""
+        after = [t for one, s, t in self.edges if (one, s) == (level, source) and t != END]
+        return [target for target in after if (level, source, target) in self.large]
 
 
 def _rows(table: Released, *columns: str) -> list[tuple[Any, ...]]:
@@ -248,9 +257,9 @@ def _after(level: str, source: str, waits: Waits, known: Known) -> RoundedCounts
     targets = [name for name in known.targets(level, source) if name in part["target"]]
     if not targets:
         return None
-    bins = known.bins.filter(level=level, source=source)
-    steps = [_by_day(_at_end_of_bin(part.filter(target=name), bins.filter(target=name))) for name in targets]
-    others = part.filter(pl.col("cause") == "step", ~pl.col("target").is_in(targets))
+    dated = _at_end_of_bin(part.filter(cause="step"), known.bins.filter(level=level, source=source))
+    steps = [_by_day(dated.filter(target=name)) for name in targets]
+    others = dated.filter(~pl.col("target").is_in(targets))
     ends = [_by_day(part.filter(cause=cause)) for cause in CAUSES[1:]]
     counts = np.array([*steps, _by_day(others), *ends])
     around, ends_around = known.about(level, source), known.about_ends(level, source)
@@ -274,11 +283,20 @@ def _by_day(part: pl.DataFrame) -> Counts:
     return np.cumsum(on)[: len(GRID)].astype(np.int64)
 
 
-def _at_end_of_bin(part: pl.DataFrame, bins: pl.DataFrame) -> pl.DataFrame:
-    """Move steps to the last day of their bin; those of the last bin, which is open, are never told."""
-    ends = bins["day_to"].drop_nulls().sort().to_numpy()
-    place = np.searchsorted(ends, part["day"].to_numpy())
-    return part.with_columns(day=pl.Series(np.append(ends, GRID[-1] + 1)[place], dtype=pl.Int64))
+def _at_end_of_bin(steps: pl.DataFrame, bins: pl.DataFrame) -> pl.DataFrame:
+    """Move steps to the last day of their bin; those of targets that have none keep their day.
+
+    An open bin that begins on day d is taken to end on day 2 d; the only bin of a target on the published median, or
+    else with the last of the other targets' bins.
+    """
+    latest = pl.col("day_to").max().fill_null(GRID[0])
+    only = pl.coalesce("median_days", latest)
+    ends = pl.when(pl.col("day_from") > 0).then(2 * pl.col("day_from")).otherwise(only)
+    closed = bins.select("target", "day_from", end=pl.coalesce("day_to", ends)).sort("day_from")
+    found = steps.sort("day").join_asof(
+        closed, left_on="day", right_on="day_from", by="target", strategy="backward", check_sortedness=False
+    )
+    return found.with_columns(day=pl.coalesce("end", "day"))
 
 
 def _rounded(counts: Counts, n_patients: int, cells: Sequence[Counts], known: Known) -> tuple[Counts, int]:

@@ -37,6 +37,7 @@ from pathways.disclosure.incidence import (
     with_room,
 )
 from pathways.mining.incidence import INDEX, Waits, cumulative_incidence, edge_waits, index_waits
+from pathways.mining.kernels import ELSEWHERE
 from pathways.mining.maps import process_maps
 from tests.unit.test_disclosure import LEAST, random_log, small_pathway
 
@@ -104,21 +105,28 @@ def true_counts(case: Case, one: RoundedCounts) -> tuple[np.ndarray[Any, Any], i
     for cause, target in one.causes:
         mine = part.filter(cause=cause)
         if cause == "step" and one.target is None:
-            mine = (
-                mine.filter(~pl.col("target").is_in(shown)) if target == "*" else mine.filter(target=target)
-            )
-            mine = at_end_of_bin(mine, case, one, target)
+            rest = mine.filter(~pl.col("target").is_in(shown))
+            mine = at_end_of_bin(rest if target == ELSEWHERE else mine.filter(target=target), case, one)
         days, n = mine["day"].to_numpy(), mine["n"].to_numpy()
         rows.append([n[days <= day].sum() for day in GRID])
     return np.array(rows), int(part["n"].sum())
 
 
-def at_end_of_bin(mine: pl.DataFrame, case: Case, one: RoundedCounts, target: str | None) -> pl.DataFrame:
-    if target == "*":
-        return mine
-    bins = case.delays.frame.filter(level=one.level, source=one.origin, target=target)
-    ends = sorted(day for day in bins["day_to"] if day is not None)
-    moved = [min((end for end in ends if end >= day), default=10**6) for day in mine["day"]]
+def at_end_of_bin(mine: pl.DataFrame, case: Case, one: RoundedCounts) -> pl.DataFrame:
+    """Date each step at the end of its published bin, one by one."""
+    bins = case.delays.frame.filter(level=one.level, source=one.origin)
+    latest = max((day for day in bins["day_to"] if day is not None), default=0)
+    flows = case.edges.frame.filter(level=one.level, source=one.origin)
+    only = {
+        target: latest if day is None else day for target, day in flows.select("target", "median_days").rows()
+    }
+    ends: dict[str, list[tuple[int, int]]] = {}
+    for target, first, last in bins.select("target", "day_from", "day_to").rows():
+        ends.setdefault(target, []).append((first, last if last is not None else 2 * first or only[target]))
+    moved = [
+        next((end for first, end in sorted(ends.get(target, []), reverse=True) if first <= day), day)
+        for target, day in mine.select("target", "day").rows()
+    ]
     return mine.with_columns(day=pl.Series(moved, dtype=pl.Int64))
 
 
@@ -326,7 +334,7 @@ def test_a_higher_threshold_makes_wider_cells():
     ],
 )
 def test_cells_begin_away_from_published_counts(anchors, expected):
-    known = Known(11, 100, {}, {}, (), frozenset(), {}, pl.DataFrame())
+    known = Known(11, 100, {}, {}, (), frozenset(), frozenset(), {}, pl.DataFrame())
     assert cell_edges(anchors, known).tolist() == expected
 
 
