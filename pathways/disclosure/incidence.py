@@ -213,13 +213,14 @@ class Known:
 
     def about_ends(self, level: str, name: str) -> list[int]:
         """Return the counts that hold those for whom nothing came after a node, or are part of them."""
-        last = [self.edges.get((level, name, end)) for end in (END, *self.ends)]
-        exits = [n for end in self.ends for n in self.about("activity", end)]
-        return [*self.about(level, name), *exits, *(n for n in last if n is not None)]
+        fates = {target for _, _, target in self.edges if target.startswith(END)} | self.ends
+        last = [self.edges.get((level, name, end)) for end in fates]
+        whole = [n for end in fates for n in self.about("activity", end)]
+        return [*self.about(level, name), *whole, *(n for n in last if n is not None)]
 
     def targets(self, level: str, source: str) -> list[str]:
         """Return the nodes that are shown after another often enough for a curve."""
-        after = [t for one, s, t in self.edges if (one, s) == (level, source) and t != END]
+        after = [t for one, s, t in self.edges if (one, s) == (level, source) and not t.startswith(END)]
         return [target for target in after if (level, source, target) in self.large]
 
 
@@ -231,8 +232,9 @@ def rounded_counts(
     index: Mapping[Level, Waits], steps: Mapping[Level, Waits], known: Known
 ) -> list[RoundedCounts]:
     """Round the counts of every risk set that holds something shown: `release_incidence` tells nothing else."""
-    since = [_since_index(level, name, index[_level(level)], known) for level, name in known.nodes]
-    after = [_after(level, name, steps[_level(level)], known) for level, name in known.nodes]
+    nodes = [(level, name) for level, name in known.nodes if level in index and not name.startswith(END)]
+    since = [_since_index(level, name, index[_level(level)], known) for level, name in nodes]
+    after = [_after(level, name, steps[_level(level)], known) for level, name in nodes]
     return [one for one in (*since, *after) if one is not None]
 
 
