@@ -8,8 +8,8 @@ from dash.development.base_component import Component
 from dashboards import views
 from dashboards.figures import CAUSES, CONFIG, INCIDENCE_HEIGHT, cause_names, cumulative_incidence
 from dashboards.results import Results
-from dashboards.views import Level
 from dashboards.words import Words
+from eventlogs.abstraction import Level
 
 SAID_SINCE_INDEX, SAID_SINCE_STEP = 90, 30
 
