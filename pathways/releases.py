@@ -25,6 +25,7 @@ from pathways.disclosure import (
     release_breakdowns,
     release_clusters,
     release_delays,
+    release_drift,
     release_incidence,
     release_map,
     release_milestones,
@@ -34,6 +35,7 @@ from pathways.disclosure import (
 )
 from pathways.drawing import release_layout
 from pathways.mining.cluster import clusters
+from pathways.mining.drift import drift
 from pathways.mining.incidence import DEATHS, edge_waits, index_waits
 from pathways.mining.kernels import variants
 from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
@@ -184,13 +186,21 @@ def groups(material: Material, done: Mapping[str, Released]) -> list[Released]:
     return list(release_clusters(found, *shown, pathway=material.pathway, **_gate(material)))
 
 
+def over_time(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``drift`` by month, ``drift_changes`` and ``drift_distance``."""
+    found = drift(material.log, material.pathway)
+    return list(
+        release_drift(found, done["nodes"], done["edges"], pathway=material.pathway, **_gate(material))
+    )
+
+
 def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
     """Release ``summary``: what the study holds, in one row."""
     said: dict[str, Any] = {name: getattr(material, name) for name in ("source", "synthetic", "cutoff")}
     return [release_summary(material.log, material.pathway, **said, **_gate(material))]
 
 
-RELEASES: tuple[Release, ...] = (maps, breakdowns, incidence, groups, summary)
+RELEASES: tuple[Release, ...] = (maps, breakdowns, incidence, groups, over_time, summary)
 """What `mine` releases, in the order in which tables protect each other."""
 
 OF_SELECTIONS: tuple[Release, ...] = (maps, breakdowns, summary)
