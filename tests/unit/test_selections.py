@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from datetime import date
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,11 @@ import pytest
 
 from eventlogs.errors import DefinitionError, DisclosureRefused, InputError, StudyError
 from pathways.cli import main
-from pathways.disclosure.policy import DisclosurePolicy
+from pathways.disclosure.policy import POLICY, DisclosurePolicy
 from pathways.disclosure.selections import SHAPES
 from pathways.filters import NO_FILTER, FilterStack
-from pathways.mining.kernels import ELSEWHERE
-from pathways.selections import read_ledger
+from pathways.mining.kernels import ELSEWHERE, END, START
+from pathways.selections import beside_groups, read_ledger, remember_groups
 from pathways.steps import build, mine
 from pathways.study import SelectedStudy, Study
 
@@ -203,12 +203,11 @@ def truth(study: Path, stack: FilterStack) -> dict[tuple[str, ...], set[str]]:
     """Who is in each node and on each edge of activities."""
     events = stack.apply(Study.open(study).log()).log.events.sort("patient_id", "rank")
     found: dict[tuple[str, ...], set[str]] = {}
-    previous: tuple[str, str] | None = None
-    for patient, activity in events.select("patient_id", "activity").rows():
-        found.setdefault((activity,), set()).add(patient)
-        if previous is not None and previous[0] == patient:
-            found.setdefault((previous[1], activity), set()).add(patient)
-        previous = (patient, activity)
+    rows = events.select("patient_id", "activity").rows()
+    for patient, own in groupby(rows, key=lambda row: row[0]):
+        names = [name for _, name in own]
+        for key in [*((name,) for name in names), *pairwise([START, *names, END])]:
+            found.setdefault(key, set()).add(patient)
     return found
 
 
@@ -284,6 +283,44 @@ def test_a_log_without_activities_decides_no_expectation(study: Path) -> None:
 def test_a_table_that_nobody_described_does_not_leave(study: Path) -> None:
     names = {*released(study, territories(0)).released_names()}
     assert names <= {*SHAPES, "attrition"}
+
+
+def by_territory(study: Path, *numbers: int) -> dict[str, pl.DataFrame]:
+    patients = Study.open(study).log().patients
+    return {f"0{number}": patients.filter(territory=f"0{number}").select("patient_id") for number in numbers}
+
+
+def test_groups_of_a_comparison_are_remembered_too(study: Path) -> None:
+    opened, groups = Study.open(study), by_territory(study, 0, 1)
+    log = opened.log()
+    exact = truth(study, territories(0))
+    rows = [
+        {"level": "activity", "activity": key[0], "n_patients": len(exact[key])}
+        for key in exact
+        if len(key) == 1
+    ]
+    nodes = {"00": {"nodes": pl.DataFrame(rows)}}
+    remember_groups(opened, log, groups, nodes, of="territory 00, 01", policy=POLICY)
+    remember_groups(opened, log, groups, nodes, of="territory 00, 01", policy=POLICY)
+    assert len(read_ledger(opened)) == 2
+    few = groups["00"].head(groups["00"].height - 4)
+    with pytest.raises(DisclosureRefused):
+        remember_groups(opened, log, {"few": few}, {}, of="x", policy=POLICY)
+    assert released(study, territories(0)).released("summary").frame["n_patients"].item() % 11 == 0
+
+
+def test_comparisons_know_what_was_released(study: Path) -> None:
+    stack = territories(0, 1).with_activity("chemo")
+    one, exact = released(study, stack), truth(study, stack)
+    opened = Study.open(study)
+    beside = beside_groups(
+        opened, opened.log(), by_territory(study, 0) | {"both": stack.apply(opened.log()).log.patients}
+    )
+    assert set(beside["group"]) == {"both"}
+    told = {tuple(key.split("\t")): k for key, k in beside.select("key", "k").rows() if key != "all"}
+    assert {key[1:] for key in told if key[0] != "variant"} == shown(one)
+    assert all(len(exact[key[1:]]) == k for key, k in told.items() if key[0] != "variant")
+    assert beside.filter(key="all")["k"].to_list() == [len(ids(study, stack))] * 2
 
 
 def test_building_again_forgets_nothing(mined: Path, tmp_path: Path) -> None:
