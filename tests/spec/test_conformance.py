@@ -374,12 +374,16 @@ SPECS = [
         diane  | surgery      | 0
         diane  | died         | 30
         diane  | radiotherapy | 30
+        emma   | surgery      | 0
+        emma   | palliative   | 10
+        emma   | radiotherapy | 20
         """,
         """
         anna   | not_applicable | 84 | | palliative
         berthe | not_applicable | 20 | | death
         carole | violated | 84 | |
         diane  | satisfied | 30 | |
+        emma   | not_applicable | 10 | | palliative
         """,
     ),
     Spec(
@@ -570,6 +574,8 @@ SPECS = [
         flora  | surgery      | 0
         flora  | mastectomy   | 30
         flora  | radiotherapy | 60
+        gina   | surgery      | 0
+        gina   | palliative   | 10
         """,
         """
         anna   | violated | 84 | | completed
@@ -578,6 +584,7 @@ SPECS = [
         diane  | violated | 84 | |
         emma   | violated | 84 | 6 | completed
         flora  | satisfied | 60 | |
+        gina   | not_applicable | 10 | | palliative
         """,
     ),
     Spec(
@@ -608,11 +615,14 @@ SPECS = [
         carole | biopsy       | 0
         carole | surgery      | 0
         carole | radiotherapy | 10
+        diane  | surgery      | 0
+        diane  | radiotherapy | 90
         """,
         """
         anna   | violated | 84 | |
         berthe | not_applicable | 0 | |
         carole | satisfied | 10 | |
+        diane  | not_applicable | 0 | |
         """,
     ),
     Spec(
@@ -643,6 +653,7 @@ SPECS = [
         emma   | satisfied | 10 | |
         """,
         observed_until=100,
+        left_on={"diane": 20},
     ),
     Spec(
         "applies_if_lacking",
@@ -701,6 +712,23 @@ def test_no_horizon_decides_no_silence() -> None:
     open_ended = EventLog.create(log.events, log.patients, log.horizons.clear(), keep_order=True)
     statuses = {patient: row[0] for patient, row in rows_of(check(open_ended, "response")).items()}
     assert statuses == {"anna": "satisfied", "berthe": "undecidable", "carole": "undecidable"}
+    never = log_of(spec_of("absence_forever"))
+    unseen = EventLog.create(never.events, never.patients, never.horizons.clear(), keep_order=True)
+    assert check(unseen, "absence_forever").frame["status"].to_list() == ["violated", *["undecidable"] * 2]
+
+
+def test_a_restart_after_an_exit_moves_neither_the_anchor_nor_the_due_date() -> None:
+    row = (
+        check(log_of(spec_of("restarts")), "response_restarted")
+        .frame.filter(patient_id="diane")
+        .row(0, named=True)
+    )
+    assert (row["anchor_date"], row["due_date"]) == (day(0), day(84))
+
+
+def test_a_window_after_the_anchor_needs_no_past() -> None:
+    log = log_from("anna | surgery | 0\nanna | seen from | 5")
+    assert rows_of(check(log, "response")) == {"anna": ("violated", 84, None, None)}
 
 
 def test_what_no_source_tells_decides_nothing_by_its_silence() -> None:
@@ -731,7 +759,7 @@ def test_summary_counts_excused_apart() -> None:
     row = check(log_of(spec_of("excuses")), "excused").summary().row(0, named=True)
     counts = {name: row[name] for name in row if name.startswith("n_")}
     assert counts == {
-        "n_patients": 6, "n_applicable": 6, "n_satisfied": 1, "n_violated": 2, "n_excused": 3,
+        "n_patients": 7, "n_applicable": 7, "n_satisfied": 1, "n_violated": 2, "n_excused": 4,
         "n_undecidable": 0, "n_not_applicable": 0, "n_late": 0,
     }  # fmt: skip
     assert row["share_conforming"] == pytest.approx(1 / 3) and row["median_days_late"] is None
@@ -766,7 +794,7 @@ def test_per_patient_month_and_column() -> None:
         and people["berthe"] == (1, 1, 0, 0.0)
         and people["flora"] == (1, 0, 0, 1.0)
     )
-    assert result.by_month().select("month", "n_patients").rows() == [(DAY_0.date(), 6)]
+    assert result.by_month().select("month", "n_patients").rows() == [(DAY_0.date(), 7)]
     assert result.by_column("sex").select("sex", "n_violated").rows() == [(None, 2)]
     with pytest.raises(LogError, match="did you mean 'territory'"):
         result.by_column("teritory")
