@@ -288,6 +288,12 @@ def _mine(commands: Commands) -> None:
         "Map the pathways, count breakdowns, and release what may leave (11 patients or more).",
     )
     parser.add_argument("study", metavar="STUDY", type=Path, help="study folder")
+    parser.add_argument(
+        "--ties",
+        choices=("order", "sets"),
+        default="order",
+        help="events of one day: in the definition's order, or as one step, their set (default: order)",
+    )
     parser.set_defaults(run=_run_mine)
 
 
@@ -295,7 +301,7 @@ def _run_mine(args: argparse.Namespace) -> None:
     from pathways.steps import mine
 
     with _progress() as report:
-        study = mine(args.study, progress=report)
+        study = mine(args.study, ties=args.ties, progress=report)
     console.print(f"Released: {', '.join(study.released_names())} in {args.study / 'released'}")
 
 

@@ -7,13 +7,13 @@ A release is a function of the `Material` and of the tables released before it, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
-from eventlogs.abstraction import Level
+from eventlogs.abstraction import Level, day_sets
 from eventlogs.log import SIDE_SOURCES, EventLog
-from pathways.definition import Pathway
+from pathways.definition import Pathway, with_day_sets
 from pathways.disclosure import (
     POLICY,
     UNFILTERED,
@@ -38,6 +38,9 @@ from pathways.mining.territories import territory_rates
 from pathways.risk.breakdown import evaluate
 from pathways.study import Study
 
+Ties = Literal["order", "sets"]
+"""How events of one day are read: in the definition's order, or as one event whose activity is their set."""
+
 
 @dataclass(frozen=True)
 class Material:
@@ -59,6 +62,8 @@ class Material:
         Whether they are synthetic.
     cutoff : datetime.date or None
         The day until which they are complete.
+    ties : {'order', 'sets'}
+        How the log's days are written: see `with_ties`.
     """
 
     log: EventLog = field(repr=False)
@@ -68,6 +73,7 @@ class Material:
     source: str = ""
     synthetic: bool = False
     cutoff: date | None = None
+    ties: Ties = "order"
 
     @classmethod
     def of(cls, study: Study, policy: DisclosurePolicy = POLICY) -> Material:
@@ -83,13 +89,26 @@ class Material:
             cutoff=min((date.fromisoformat(day) for day in stated.values()), default=None),
         )
 
+    def with_ties(self, ties: Ties) -> Material:
+        """Return the material with the events of a day in order, as they are, or as sets (`day_sets`).
+
+        Sets are activities as others are, so that the gate protects them as it protects a log of them; but what is
+        said of single activities (breakdowns, milestones, incidence, clusters) is not of sets, and is not released
+        beside them: only `OF_SETS` is.
+        """
+        if ties == self.ties:
+            return self
+        log = day_sets(self.log)
+        pathway = None if self.pathway is None else with_day_sets(self.pathway, log.activities)
+        return replace(self, log=log, pathway=pathway, ties=ties)
+
 
 Release = Callable[[Material, Mapping[str, Released]], list[Released]]
 """Makes tables from the material and the tables released before it, by name."""
 
 
 def released(material: Material) -> list[Released]:
-    """Make every table of `RELEASES`, in order.
+    """Make every table of `RELEASES` (of `OF_SETS`, where days are sets), in order; their meta says the ties.
 
     Raises
     ------
@@ -97,9 +116,9 @@ def released(material: Material) -> list[Released]:
         There are too few patients for anything to leave.
     """
     done: dict[str, Released] = {}
-    for release in RELEASES:
+    for release in OF_SETS if material.ties == "sets" else RELEASES:
         done |= {table.name: table for table in release(material, done)}
-    return list(done.values())
+    return [replace(table, meta={**table.meta, "ties": material.ties}) for table in done.values()]
 
 
 def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
@@ -177,3 +196,6 @@ def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
 
 RELEASES: tuple[Release, ...] = (maps, breakdowns, incidence, groups, summary)
 """What `mine` releases, in the order in which tables protect each other."""
+
+OF_SETS: tuple[Release, ...] = (maps, summary)
+"""What it releases of days written as sets."""

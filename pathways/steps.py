@@ -32,7 +32,7 @@ from pathways.disclosure import (
     Released,
 )
 from pathways.mining.pm4py_door import discover_released
-from pathways.releases import Material, released
+from pathways.releases import Material, Ties, released
 from pathways.risk.model import RiskModel, load_model
 from pathways.risk.model import train as fit
 from pathways.risk.risklist import RiskList
@@ -379,7 +379,13 @@ def compare(study: str | Path, against: str | Path) -> QualityComparison:
     return compare_quality(quality_of(Study.open(against)), quality_of(Study.open(study)))
 
 
-def mine(study: str | Path, *, policy: DisclosurePolicy = POLICY, progress: Progress = silent) -> Study:
+def mine(
+    study: str | Path,
+    *,
+    policy: DisclosurePolicy = POLICY,
+    ties: Ties = "order",
+    progress: Progress = silent,
+) -> Study:
     """Map a study's pathways, decide its breakdowns, and write what may leave to ``released/``.
 
     Parameters
@@ -388,6 +394,9 @@ def mine(study: str | Path, *, policy: DisclosurePolicy = POLICY, progress: Prog
         A study folder.
     policy : DisclosurePolicy
         How small a number may be.
+    ties : {'order', 'sets'}
+        Read the events of a day in the definition's order, or as one event whose activity is their set: then maps
+        and variants of sets are released, and nothing that is said of single activities.
     progress : callable
         Told of each step.
 
@@ -400,18 +409,29 @@ def mine(study: str | Path, *, policy: DisclosurePolicy = POLICY, progress: Prog
     StudyError
         There is no whole study.
     DisclosureRefused
-        There are too few patients for anything to leave.
+        There are too few patients for anything to leave, or the study was released with its ties read otherwise.
     """
     opened = Study.open(study)
+    _check_ties(opened, ties)
     with measured("mine") as step, replacing(opened.path / "released") as folder:
         progress("mine", 0, 2)
-        tables = released(Material.of(opened, policy))
+        tables = released(Material.of(opened, policy).with_ties(ties))
         progress("mine", 1, 2)
         write_released(folder, tables)
         refused = _write_models(folder, tables)
         progress("mine", 2, 2)
-    opened.record(step | ({"model": refused} if refused else {}))
+    opened.record(step | {"ties": ties} | ({"model": refused} if refused else {}))
     return Study.open(study)
+
+
+def _check_ties(study: Study, ties: Ties) -> None:
+    """Refuse a second reading of ties: who has a step only beside others is the difference of two released counts."""
+    before = {step["ties"] for step in study.manifest["steps"] if "ties" in step}
+    if before - {ties}:
+        raise DisclosureRefused(
+            f"{study.path} was released with ties as {before.pop()}, and both readings together would tell of few "
+            "patients; keep to the first, or look at the other in a script, where nothing is released"
+        )
 
 
 def _write_models(folder: Path, maps: list[Released]) -> str:
