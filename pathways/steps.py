@@ -469,7 +469,7 @@ def _mine_selection(
         progress("mine", 0, 2)
         prepared = selections.prepare(study, stack, policy)
         progress("mine", 1, 2)
-        selections.remember(study, prepared)
+        selections.remember(study, prepared.entry, stack.to_toml())
         with replacing(study.path / "selections" / stack.hash) as folder:
             selections.describe(folder, prepared, name, policy)
             (folder / "released").mkdir()

@@ -15,7 +15,15 @@ from pathways.mining.maps import ProcessMap
 from pathways.mining.outcomes import one_end
 from pathways.mining.pm4py_door.door import pm4py_module
 from pathways.mining.pm4py_door.models import HeuristicsModel, ProcessModel
-from pathways.mining.pm4py_door.weighted import Variants, occurrences, pairs, returns, terminals, weights_of
+from pathways.mining.pm4py_door.weighted import (
+    Variants,
+    events_of,
+    occurrences,
+    pairs,
+    returns,
+    terminals,
+    weights_of,
+)
 
 
 def discover(variants: Variants, *, noise: float = 0.2) -> ProcessModel:
@@ -86,16 +94,16 @@ def discover_heuristics(
     }
     for name, value in zip(("dependency", "concurrency", "loop_of_two"), measures.values(), strict=True):
         _check_share(name, value)
-    weights = weights_of(variants)
-    known = occurrences(weights)
+    events = events_of(variants)
+    known = occurrences(events)
     net = pm4py_module("algo.discovery.heuristics.variants.classic").apply_heu_dfg(
-        pairs(weights),
+        pairs(events),
         activities=list(known),
         activities_occurrences=known,
-        start_activities=terminals(weights, 0),
-        end_activities=terminals(weights, -1),
-        dfg_window_2=pairs(weights, 2),
-        freq_triples=returns(weights),
+        start_activities=terminals(variants, 0),
+        end_activities=terminals(variants, -1),
+        dfg_window_2=pairs(events, 2),
+        freq_triples=returns(events),
         parameters={**measures, "min_act_count": least_events, "min_dfg_occurrences": least_events},
     )
     petri_net = pm4py_module("objects.conversion.heuristics_net.converter").apply(net)
