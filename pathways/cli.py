@@ -290,6 +290,12 @@ def _mine(commands: Commands) -> None:
     )
     parser.add_argument("study", metavar="STUDY", type=Path, help="study folder")
     parser.add_argument(
+        "--ties",
+        choices=("order", "sets"),
+        default="order",
+        help="events of one day: in the definition's order, or as one step, their set (default: order)",
+    )
+    parser.add_argument(
         "--filters", metavar="FILE", type=Path, help="TOML or JSON: which patients, beside all (mined first)"
     )
     parser.add_argument("--name", default="", help="what to call the selection")
@@ -304,7 +310,7 @@ def _run_mine(args: argparse.Namespace) -> None:
         raise InputError("--name is of a selection; give its filters with --filters")
     stack = None if args.filters is None else read_stack(args.filters)
     with _progress() as report:
-        study = mine(args.study, filters=stack, name=args.name, progress=report)
+        study = mine(args.study, filters=stack, name=args.name, ties=args.ties, progress=report)
     made = study if stack is None else study.selection(stack.hash)
     console.print(f"Released: {', '.join(made.released_names())} in {made.path / 'released'}")
 
