@@ -348,13 +348,21 @@ def _export(commands: Commands) -> None:
         default="n_patients",
         help="what a drawn map's arrows show (default: n_patients)",
     )
+    for what in ("activities", "paths"):
+        parser.add_argument(
+            f"--{what}-share",
+            type=_share,
+            default=1.0,
+            metavar="SHARE",
+            help=f"of the most frequent {what} that a drawn map keeps, 0 to 1 (default: 1)",
+        )
     parser.set_defaults(run=_run_export)
 
 
 def _run_export(args: argparse.Namespace) -> None:
     from pathways.exports import EXPORTS, export
 
-    names = ("level", "patient", "model", "language", "measure")
+    names = ("level", "patient", "model", "language", "measure", "activities_share", "paths_share")
     path = export(args.study, args.what, args.out, **{name: getattr(args, name) for name in names})
     patient_level = args.what in EXPORTS and EXPORTS[args.what].patient_level
     notice = "Patient-level: keep it where the study may be. " if patient_level else ""
@@ -455,6 +463,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a share from 0 to 1")
     return value
 
 
