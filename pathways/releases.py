@@ -7,15 +7,15 @@ A release is a function of the `Material` and of the tables released before it, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
-from eventlogs.abstraction import Level
+from eventlogs.abstraction import Level, day_sets
 from eventlogs.log import SIDE_SOURCES, EventLog
-from pathways.definition import Pathway
+from pathways.definition import Pathway, with_day_sets
 from pathways.disclosure import (
     POLICY,
     UNFILTERED,
@@ -34,6 +34,7 @@ from pathways.disclosure import (
     release_variants,
 )
 from pathways.drawing import release_layout
+from pathways.filters import keep_patients
 from pathways.mining.cluster import clusters
 from pathways.mining.drift import drift
 from pathways.mining.incidence import DEATHS, edge_waits, index_waits
@@ -42,6 +43,9 @@ from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
 from pathways.mining.territories import territory_rates
 from pathways.risk.breakdown import evaluate
 from pathways.study import Study
+
+Ties = Literal["order", "sets"]
+"""How events of one day are read: in the definition's order, or as one event whose activity is their set."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Material:
         Whether they are synthetic.
     cutoff : datetime.date or None
         The day until which they are complete.
+    ties : {'order', 'sets'}
+        How the log's days are written: see `with_ties`.
     molecules : polars.DataFrame or None
         The molecule of each code of a medicine (`pathways.mining.codes.MOLECULE_COLUMNS`), where the source rows are
         known: then maps are also made by code.
@@ -76,6 +82,7 @@ class Material:
     source: str = ""
     synthetic: bool = False
     cutoff: date | None = None
+    ties: Ties = "order"
     molecules: pl.DataFrame | None = field(default=None, repr=False)
 
     @classmethod
@@ -93,6 +100,19 @@ class Material:
             molecules=study.molecules(),
         )
 
+    def with_ties(self, ties: Ties) -> Material:
+        """Return the material with the events of a day in order, as they are, or as sets (`day_sets`).
+
+        Sets are activities as others are, so that the gate protects them as it protects a log of them; but what is
+        said of single activities (codes, breakdowns, milestones, incidence, clusters) is not of sets, and is not
+        released beside them: only `OF_SETS` is.
+        """
+        if ties == self.ties:
+            return self
+        log = day_sets(self.log)
+        pathway = None if self.pathway is None else with_day_sets(self.pathway, log.activities)
+        return replace(self, log=log, pathway=pathway, ties=ties, molecules=None)
+
 
 Release = Callable[[Material, Mapping[str, Released]], list[Released]]
 """Makes tables from the material and the tables released before it, by name."""
@@ -106,7 +126,7 @@ def released(material: Material, releases: Sequence[Release] | None = None) -> l
     material : Material
         What they are made of.
     releases : sequence of Release, optional
-        Default: `RELEASES`.
+        Default: `RELEASES`, or `OF_SETS` where days are sets.
 
     Raises
     ------
@@ -114,9 +134,10 @@ def released(material: Material, releases: Sequence[Release] | None = None) -> l
         There are too few patients for anything to leave.
     """
     done: dict[str, Released] = {}
-    for release in RELEASES if releases is None else releases:
+    usual = OF_SETS if material.ties == "sets" else RELEASES
+    for release in usual if releases is None else releases:
         done |= {table.name: table for table in release(material, done)}
-    return list(done.values())
+    return [replace(table, meta={**table.meta, "ties": material.ties}) for table in done.values()]
 
 
 def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
@@ -154,8 +175,11 @@ def breakdowns(material: Material, done: Mapping[str, Released]) -> list[Release
 
 
 def incidence(material: Material, done: Mapping[str, Released]) -> list[Released]:
-    """Release ``incidence``: how many have had each step by each day, deaths and exits counted."""
-    log, pathway = material.log, material.pathway
+    """Release ``incidence``: how many have had each step by each day, deaths and exits counted.
+
+    Of patients with events, as the tables that protect it.
+    """
+    log, pathway = keep_patients(material.log, material.log.events.unique("patient_id")), material.pathway
     exits = _exits(pathway)
     phases: dict[Level, dict[str, str] | None] = {"activity": None}
     if pathway is not None and pathway.phases:
@@ -205,3 +229,6 @@ RELEASES: tuple[Release, ...] = (maps, breakdowns, incidence, groups, over_time,
 
 OF_SELECTIONS: tuple[Release, ...] = (maps, breakdowns, summary)
 """What `mine` releases of a selection of patients: what `pathways.disclosure.selections` can protect."""
+
+OF_SETS: tuple[Release, ...] = (maps, summary)
+"""What it releases of days written as sets."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from scipy.optimize import linprog
 
 from eventlogs.errors import DefinitionError, DisclosureRefused, InputError, StudyError
 from pathways.cli import main
@@ -18,6 +21,8 @@ from pathways.disclosure.policy import POLICY, DisclosurePolicy
 from pathways.disclosure.selections import SHAPES
 from pathways.filters import NO_FILTER, FilterStack
 from pathways.mining.kernels import ELSEWHERE, END, START
+from pathways.releases import Material
+from pathways.releases import released as everything
 from pathways.selections import beside_groups, read_ledger, remember_groups
 from pathways.steps import build, mine
 from pathways.study import SelectedStudy, Study
@@ -234,6 +239,100 @@ def test_no_cell_of_two_nested_releases_differs_by_a_few(study: Path) -> None:
     assert compared > 60
 
 
+class Joint:
+    """All flows of activities that fit the study's own map and those of some selections, as a linear program.
+
+    A selection's flow is at most the study's; what enters an activity leaves it, in each; a published count of a
+    selection may be any that rounds to it. Where the selections are disjoint and make up everybody, they add up.
+    """
+
+    def __init__(self, study: Path, stacks: Sequence[FilterStack], *, whole: bool = False) -> None:
+        opened = Study.open(study)
+        self.flows = [flows(study, stack) for stack in (F, *stacks)]
+        self.place = {key: i for i, key in enumerate(self.flows[0])}
+        self.width = len(self.place) * len(self.flows)
+        self.low, self.high = np.zeros(self.width), np.full(self.width, np.inf)
+        self.equal: list[tuple[np.ndarray, float]] = [(self.starts(0), opened.log().n_patients)]
+        self.least: list[tuple[np.ndarray, float]] = []
+        for part, tables in enumerate([opened, *(opened.selection(stack.hash) for stack in stacks)]):
+            self.read(part, tables)
+        if whole:
+            parts = range(1, len(self.flows))
+            self.equal += [
+                (self.form(((0, key), 1), *(((i, key), -1) for i in parts)), 0) for key in self.place
+            ]
+
+    def form(self, *terms: tuple[tuple[int, tuple[str, ...]], float]) -> np.ndarray:
+        row = np.zeros(self.width)
+        for (part, key), factor in terms:
+            row[part * len(self.place) + self.place[key]] += factor
+        return row
+
+    def starts(self, part: int) -> np.ndarray:
+        return self.form(*(((part, key), 1) for key in self.place if key[0] == START))
+
+    def read(self, part: int, tables: Study | SelectedStudy) -> None:
+        edges = tables.released("edges").frame.filter(
+            pl.col("level") == "activity", pl.col("source") != ELSEWHERE
+        )
+        for source, target, n in edges.select("source", "target", "n_events").rows():
+            cell = part * len(self.place) + self.place[source, target]
+            self.low[cell], self.high[cell] = (max(n - 5, 11), n + 5) if part else (n, n)
+        for name in ACTIVITIES:
+            into = [((part, key), 1.0) for key in self.place if key[1] == name]
+            self.equal.append(
+                (self.form(*into, *(((part, key), -1.0) for key in self.place if key[0] == name)), 0)
+            )
+        if part:
+            n = tables.released("summary").frame["n_patients"].item()
+            self.least += [(self.starts(part), n + 5), (-self.starts(part), 5 - n)]
+            self.least += [(self.form(((part, key), 1), ((0, key), -1)), 0) for key in self.place]
+
+    def span(self, row: np.ndarray) -> float:
+        """How far apart the least and the greatest value are that fit."""
+        rows, limits = (np.array(part) for part in zip(*self.least, strict=True))
+        sums, totals = (np.array(part) for part in zip(*self.equal, strict=True))
+        ends = [
+            linprog(
+                sign * row, rows, limits, sums, totals, np.column_stack([self.low, self.high]), method="highs"
+            ).fun
+            for sign in (1, -1)
+        ]
+        return float("inf") if None in ends else -sum(ends)
+
+
+def flows(study: Path, stack: FilterStack) -> dict[tuple[str, ...], set[str]]:
+    return {key: who for key, who in truth(study, stack).items() if len(key) == 2}
+
+
+@pytest.mark.parametrize(
+    ("stacks", "whole"),
+    [
+        ((territories(0, 1, 2, 3), territories(0, 1), territories(0), F.with_activity("chemo")), False),
+        ((F.attribute_in("sex", "F"), F.attribute_in("sex", "M")), True),
+        ((F.attribute_in("deprivation", 1, 2, 3), F.attribute_in("deprivation", 4, 5)), True),
+    ],
+    ids=["nested", "sexes", "deprivation"],
+)
+def test_all_maps_together_tell_of_no_few(study: Path, stacks: Sequence[FilterStack], whole: bool) -> None:
+    """The attack: solve all maps at once for each flow of few patients: the study's, a selection's, the rest's."""
+    for stack in stacks:
+        released(study, stack)
+    joint = Joint(study, stacks, whole=whole)
+    attacked = 0
+    for key in joint.place:
+        everybody = joint.flows[0][key]
+        for part, chosen in enumerate(joint.flows):
+            who = chosen.get(key, set())
+            for members, factors in ((who, (0, 1)), (everybody - who, (1, -1))):
+                if 0 < len(members) < 11:
+                    attacked += 1
+                    assert joint.span(joint.form(((0, key), factors[0]), ((part, key), factors[1]))) > 9.99, (
+                        key
+                    )
+    assert attacked > 20
+
+
 def test_every_count_is_rounded(study: Path) -> None:
     for stack in NESTED:
         one = released(study, stack)
@@ -389,3 +488,11 @@ def test_the_command(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["mine", str(study), "--filters", str(file)]) == 3
     selection = json.loads(next((study / "selections").rglob("selection.json")).read_text(encoding="utf-8"))
     assert selection["name"] == "north" and selection["threshold"] == 11
+
+
+def test_patients_without_events_stop_nothing(mined: Path) -> None:
+    material = Material.of(Study.open(mined))
+    some = F.keep_activities("surgery", "chemo").apply(material.log, material.pathway).log
+    assert some.n_patients > some.events["patient_id"].n_unique()
+    names = {table.name for table in everything(replace(material, log=some))}
+    assert {"incidence", "nodes", "summary"} <= names
