@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -20,6 +21,8 @@ from pathways.disclosure.policy import POLICY, DisclosurePolicy
 from pathways.disclosure.selections import SHAPES
 from pathways.filters import NO_FILTER, FilterStack
 from pathways.mining.kernels import ELSEWHERE, END, START
+from pathways.releases import Material
+from pathways.releases import released as everything
 from pathways.selections import beside_groups, read_ledger, remember_groups
 from pathways.steps import build, mine
 from pathways.study import SelectedStudy, Study
@@ -485,3 +488,11 @@ def test_the_command(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["mine", str(study), "--filters", str(file)]) == 3
     selection = json.loads(next((study / "selections").rglob("selection.json")).read_text(encoding="utf-8"))
     assert selection["name"] == "north" and selection["threshold"] == 11
+
+
+def test_patients_without_events_stop_nothing(mined: Path) -> None:
+    material = Material.of(Study.open(mined))
+    some = F.keep_activities("surgery", "chemo").apply(material.log, material.pathway).log
+    assert some.n_patients > some.events["patient_id"].n_unique()
+    names = {table.name for table in everything(replace(material, log=some))}
+    assert {"incidence", "nodes", "summary"} <= names
