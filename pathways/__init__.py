@@ -1,7 +1,7 @@
 """Event logs → maps, conformance, breakdowns, risk.
 
-The functions behind the command: `build`, `check`, `mine`, `train`, `score`. `Study` opens what they leave, `load`
-reads a pathway definition.
+The functions behind the command: `build`, `check`, `mine`, `export`, `train`, `score`. `Study` opens what they
+leave, `load` reads a pathway definition.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathways.definition import load as load
+    from pathways.exports import export as export
     from pathways.steps import build as build
     from pathways.steps import check as check
     from pathways.steps import mine as mine
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from pathways.steps import train as train
     from pathways.study import Study as Study
 
-__all__ = ["Study", "build", "check", "load", "mine", "score", "train"]
+__all__ = ["Study", "build", "check", "export", "load", "mine", "score", "train"]
 
-_HOMES = {"Study": "pathways.study", "load": "pathways.definition"}
+_HOMES = {"Study": "pathways.study", "export": "pathways.exports", "load": "pathways.definition"}
 
 
 def __getattr__(name: str) -> Any:

@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"care-pathways {version('care-pathways')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for register in (_synth, _extract_sql, _build, _check, _mine, _train, _score, _demo):
+    for register in (_synth, _extract_sql, _build, _check, _mine, _export, _train, _score, _demo):
         register(commands)
     for entry in sorted(entry_points(group="care_pathways.commands"), key=lambda entry: entry.name):
         entry.load()(commands)
@@ -297,6 +297,52 @@ def _run_mine(args: argparse.Namespace) -> None:
     with _progress() as report:
         study = mine(args.study, progress=report)
     console.print(f"Released: {', '.join(study.released_names())} in {args.study / 'released'}")
+
+
+def _export(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "export",
+        "Write one thing of a study to a file, and what it is beside it (JSON).",
+        "Released: edges, nodes, variants … (.csv, .parquet), map (.svg, .png, .graphml), model (.bpmn, .pnml). "
+        "Patient-level, refused in any folder 'released': events, trace (.xes, .xes.gz, .csv, .parquet), durations, "
+        "sequences, alignments (.csv, .parquet). Example: pathways export study --what edges -o edges.csv",
+    )
+    parser.add_argument("study", metavar="STUDY", type=Path, help="study folder")
+    parser.add_argument(
+        "--what", metavar="NAME", required=True, help="a released table, or one of the list below"
+    )
+    parser.add_argument(
+        "-o", "--out", metavar="FILE", type=Path, required=True, help="its suffix chooses the form"
+    )
+    parser.add_argument(
+        "--level", choices=("code", "activity", "phase"), default="activity", help="default: activity"
+    )
+    parser.add_argument("--patient", metavar="ID", help="whose trace")
+    parser.add_argument(
+        "--model",
+        metavar="FILE",
+        type=Path,
+        help="of alignments: .pnml or .bpmn (default: the definition's milestones)",
+    )
+    parser.add_argument("--language", choices=("fr", "en"), default="fr", help="of a drawn map (default: fr)")
+    parser.add_argument(
+        "--measure",
+        choices=("n_patients", "n_events", "median_days", "p90_days"),
+        default="n_patients",
+        help="what a drawn map's arrows show (default: n_patients)",
+    )
+    parser.set_defaults(run=_run_export)
+
+
+def _run_export(args: argparse.Namespace) -> None:
+    from pathways.exports import EXPORTS, export
+
+    names = ("level", "patient", "model", "language", "measure")
+    path = export(args.study, args.what, args.out, **{name: getattr(args, name) for name in names})
+    patient_level = args.what in EXPORTS and EXPORTS[args.what].patient_level
+    notice = "Patient-level: keep it where the study may be. " if patient_level else ""
+    console.print(f"{notice}{args.what}: {path}, and what it is: {path.name}.json")
 
 
 def _train(commands: Commands) -> None:

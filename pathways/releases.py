@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from eventlogs.abstraction import Level
 from eventlogs.log import SIDE_SOURCES, EventLog
 from pathways.definition import Pathway
 from pathways.disclosure import (
@@ -20,13 +21,17 @@ from pathways.disclosure import (
     Origin,
     Released,
     release_breakdowns,
+    release_clusters,
     release_delays,
+    release_incidence,
     release_map,
     release_milestones,
     release_summary,
     release_territories,
     release_variants,
 )
+from pathways.mining.cluster import clusters
+from pathways.mining.incidence import DEATHS, edge_waits, index_waits
 from pathways.mining.kernels import variants
 from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
 from pathways.mining.territories import territory_rates
@@ -131,11 +136,44 @@ def breakdowns(material: Material, done: Mapping[str, Released]) -> list[Release
     return [by_status, release_territories(territory_rates(results.frame, log.patients), by_status, **gate)]
 
 
+def incidence(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``incidence``: how many have had each step by each day, deaths and exits counted."""
+    log, pathway = material.log, material.pathway
+    exits = _exits(pathway)
+    phases: dict[Level, dict[str, str] | None] = {"activity": None}
+    if pathway is not None and pathway.phases:
+        phases["phase"] = pathway.phase_of()
+    table = release_incidence(
+        {level: index_waits(log, phases=words, exits=exits) for level, words in phases.items()},
+        {level: edge_waits(log, phases=words) for level, words in phases.items()},
+        done["nodes"],
+        done["edges"],
+        done["edge_delays"],
+        breakdowns=done.get("breakdowns"),
+        pathway=pathway,
+        **_gate(material),
+    )
+    return [table]
+
+
+def _exits(pathway: Pathway | None) -> list[str]:
+    """Return the activities after which a breakdown of the definition expects nothing, deaths apart."""
+    plans = () if pathway is None else pathway.breakdowns.values()
+    return sorted({name for plan in plans for name in plan.exits} - set(DEATHS))
+
+
+def groups(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``clusters`` of pathways and ``cluster_traits``, what they are rich in."""
+    found = clusters(material.log, material.pathway)
+    shown = (done[name] for name in ("nodes", "edges", "variants"))
+    return list(release_clusters(found, *shown, pathway=material.pathway, **_gate(material)))
+
+
 def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
     """Release ``summary``: what the study holds, in one row."""
     said: dict[str, Any] = {name: getattr(material, name) for name in ("source", "synthetic", "cutoff")}
     return [release_summary(material.log, material.pathway, **said, **_gate(material))]
 
 
-RELEASES: tuple[Release, ...] = (maps, breakdowns, summary)
+RELEASES: tuple[Release, ...] = (maps, breakdowns, incidence, groups, summary)
 """What `mine` releases, in the order in which tables protect each other."""

@@ -17,16 +17,22 @@ from pathways.definition.objects import (
     RiskSettings,
     Role,
 )
+from pathways.definition.reference import Condition, Excuse, ReferencePathway, ReferenceRule, RuleKind
 
 __all__ = [
     "Activity",
     "BreakdownDefinition",
+    "Condition",
     "Era",
+    "Excuse",
     "Kind",
     "Language",
     "Pathway",
+    "ReferencePathway",
+    "ReferenceRule",
     "RiskSettings",
     "Role",
+    "RuleKind",
     "built_in",
     "check_against",
     "load",

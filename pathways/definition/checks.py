@@ -15,11 +15,27 @@ def check_words(pathway: Pathway, file: str) -> None:
     """Refuse activities that the definition uses and does not define (a ready log defines its own)."""
     if not pathway.activities:
         return
-    for place, words in _used(pathway).items():
+    _refuse_unknown(_used(pathway), "activity", pathway.activities, file)
+    _refuse_unknown(_expected(pathway), "activity or phase", {**pathway.activities, **pathway.phases}, file)
+
+
+def _refuse_unknown(
+    used: Mapping[str, tuple[str, ...]], what: str, known: Mapping[str, object], file: str
+) -> None:
+    for place, words in used.items():
         for word in words:
-            if word not in pathway.activities:
-                hint = did_you_mean(word, pathway.activities)
-                raise DefinitionError(f"{file}: {place} names an unknown activity '{word}'{hint}")
+            if word not in known:
+                hint = did_you_mean(word, known)
+                raise DefinitionError(f"{file}: {place} names an unknown {what} '{word}'{hint}")
+
+
+def _expected(pathway: Pathway) -> dict[str, tuple[str, ...]]:
+    """Return the activities and phases that the reference pathway names, by place."""
+    return {
+        f"reference.{rule.id}.{key}": words
+        for rule in pathway.reference
+        for key, words in rule.words().items()
+    }
 
 
 def _used(pathway: Pathway) -> dict[str, tuple[str, ...]]:
@@ -75,18 +91,24 @@ def _same_specialty(one: Activity, two: Activity) -> bool:
 
 
 def check_against(pathway: Pathway, activities: Iterable[str]) -> None:
-    """Refuse a definition whose breakdowns name activities that neither it nor the log knows.
+    """Refuse a definition whose breakdowns or rules name activities that neither it nor the log knows.
 
     Raises
     ------
     DefinitionError
-        Names the breakdown and the nearest activity of the log.
+        Names the breakdown or the rule, and the nearest activity of the log.
     """
     known = {*activities, *pathway.activities}
     for item in pathway.breakdowns.values():
-        for word in (*item.trigger, *item.restarts, *item.expected, *item.exits):
-            if word not in known:
-                hint = did_you_mean(word, known)
-                raise DefinitionError(
-                    f"[breakdowns.{item.id}] names '{word}', which the log does not have{hint}"
-                )
+        words = (*item.trigger, *item.restarts, *item.expected, *item.exits)
+        _refuse_absent(f"[breakdowns.{item.id}]", words, known)
+    for rule in pathway.reference:
+        named = (word for words in rule.words().values() for word in words)
+        _refuse_absent(f"[reference.{rule.id}]", named, {*known, *pathway.phases})
+
+
+def _refuse_absent(place: str, words: Iterable[str], known: set[str]) -> None:
+    for word in words:
+        if word not in known:
+            hint = did_you_mean(word, known)
+            raise DefinitionError(f"{place} names '{word}', which the log does not have{hint}")

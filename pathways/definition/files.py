@@ -16,6 +16,7 @@ from pathways.definition import parts
 from pathways.definition.checks import check_codes, check_words
 from pathways.definition.objects import Pathway
 from pathways.definition.reading import Table
+from pathways.definition.reference import ReferencePathway
 
 BUILT_IN = files("pathways") / "definitions"
 SHARED = BUILT_IN / "shared"
@@ -172,7 +173,12 @@ def _pathway(top: Table, text: str) -> Pathway:
         risk=parts.risk(top.sub("risk")),
         practice=parts.practice(top.sub("snds")),
         network=parts.network(top.sub("network"), cohort.treatments),
+        reference=_reference(top.sub("reference")),
         text=text,
     )
-    top.done(("phases", "activities", "cohort", "eras", "breakdowns", "risk", "snds", "network"))
+    top.done(("phases", "activities", "cohort", "eras", "breakdowns", "risk", "snds", "network", "reference"))
     return pathway
+
+
+def _reference(table: Table) -> ReferencePathway:
+    return ReferencePathway({name: parts.reference_rule(table.sub(name), name) for name in table.names()})

@@ -11,6 +11,7 @@ import polars as pl
 
 from eventlogs.activities import CODE_COLUMNS, ActivityRules, CohortRules, EraRule, NetworkRule
 from eventlogs.practice import Practice
+from pathways.definition.reference import ReferencePathway
 
 Kind = Literal["late_step", "missed_step", "interruption"]
 Language = Literal["fr", "en"]
@@ -98,7 +99,7 @@ class RiskSettings:
 
 @dataclass(frozen=True)
 class Pathway:
-    """A whole definition: cohort, activities at three levels, order inside a day, eras, breakdowns, settings.
+    """A whole definition: cohort, activities at three levels, order inside a day, eras, expectations, settings.
 
     ``milestones`` are the phases whose sequence tells a pathway in short (its treatments, say). ``text`` is the
     definition as one TOML document that stands alone, what it extends included.
@@ -117,6 +118,7 @@ class Pathway:
     risk: RiskSettings
     practice: Practice
     network: NetworkRule | None
+    reference: ReferencePathway
     text: str = field(repr=False)
 
     @property
@@ -134,6 +136,14 @@ class Pathway:
             eras=tuple(era.rule for era in self.eras.values()),
             practice=self.practice,
         )
+
+    def activities_of(self, words: Iterable[str]) -> tuple[str, ...]:
+        """Return activities: a phase among `words` gives its own, unless an activity has its name."""
+        members: dict[str, list[str]] = {}
+        for name, phase in self.phase_of().items():
+            members.setdefault(phase, []).append(name)
+        found = [[word] if word in self.activities else members.get(word, [word]) for word in words]
+        return tuple(dict.fromkeys(name for group in found for name in group))
 
     def phase_of(self) -> dict[str, str]:
         """Return phase by activity."""

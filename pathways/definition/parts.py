@@ -28,6 +28,7 @@ from pathways.definition.objects import (
     Role,
 )
 from pathways.definition.reading import Table
+from pathways.definition.reference import Condition, Evidence, Excuse, ReferenceRule, RuleKind
 
 
 def labels(table: Table, key: str) -> dict[str, str]:
@@ -192,6 +193,101 @@ def breakdown(table: Table, name: str) -> BreakdownDefinition:
     if not interruption and definition.from_days >= definition.within_days:
         raise table.fail("opens its window after it closes it; from_days must be less than within_days")
     return definition
+
+
+ANCHORED = ("response", "precedence")
+"""Kinds of rules that must name their anchor: the index is none for them."""
+
+
+def reference_rule(table: Table, name: str) -> ReferenceRule:
+    """Read ``[reference.name]``."""
+    kind = cast(RuleKind, table.choice("kind", get_args(RuleKind)))
+    backwards = kind in ("existence", "precedence")
+    rule = ReferenceRule(
+        id=name,
+        kind=kind,
+        label=labels(table, "label"),
+        violation=labels(table, "violation"),
+        anchor=table.words("anchor", ... if kind in ANCHORED else ()),
+        steps=() if kind == "alternatives" else table.words("steps"),
+        options=table.word_lists("options") if kind == "alternatives" else (),
+        restarts=table.words("restarts", ()) if kind == "response" else (),
+        lookback_days=table.count("lookback_days", ... if kind == "precedence" else 0) if backwards else 0,
+        from_days=0 if kind == "precedence" else table.count("from_days", 0),
+        within_days=_window_end(table, kind),
+        exits=table.words("exits"),
+        applies_if=condition(table.sub("applies_if")) if "applies_if" in table.content else None,
+        excused_by=excuses(table.sub("excused_by")),
+        evidence=table.choice("evidence", get_args(Evidence)),
+        source=table.text("source"),
+    )
+    table.done(("applies_if", "excused_by"))
+    _check_rule(table, rule)
+    return rule
+
+
+def _window_end(table: Table, kind: RuleKind) -> int | None:
+    if kind == "precedence":
+        return 0
+    return table.count_or_none("within_days") if kind == "absence" else table.count("within_days")
+
+
+def _check_rule(table: Table, rule: ReferenceRule) -> None:
+    if rule.kind in ANCHORED and not rule.anchor:
+        raise table.fail("has anchor = []; name at least one activity or phase")
+    if not rule.steps and (not rule.options or () in rule.options):
+        raise table.fail(f"has an empty {'options' if rule.kind == 'alternatives' else 'steps'}; name a step")
+    if rule.within_days is not None and rule.from_days > rule.within_days:
+        raise table.fail("opens its window after it closes it; from_days must not be more than within_days")
+    if rule.from_days and rule.lookback_days:
+        raise table.fail(
+            "has from_days and lookback_days; a window opens after the anchor or before it: keep one"
+        )
+    _check_excuses(table, rule)
+
+
+def _check_excuses(table: Table, rule: ReferenceRule) -> None:
+    for excuse in rule.excused_by.values():
+        if excuse.id in ("death", *rule.exits):
+            raise table.fail(f"has excused_by.{excuse.id}, the name of an exit; give the excuse another one")
+        end = rule.within_days if excuse.within_days is None else excuse.within_days
+        if end is not None and excuse.from_days > end:
+            raise table.fail(
+                f"has excused_by.{excuse.id}, whose window opens after it closes; mend from_days"
+            )
+
+
+def condition(table: Table) -> Condition:
+    """Read ``[reference.name.applies_if]``."""
+    made = Condition(
+        having=table.words("having", ()),
+        lacking=table.words("lacking", ()),
+        lookback_days=table.count_or_none("lookback_days"),
+        within_days=table.count_or_none("within_days"),
+    )
+    table.done(("having", "lacking", "lookback_days", "within_days"))
+    if not made.having and not made.lacking:
+        raise table.fail("says nothing; give having or lacking")
+    return made
+
+
+def excuses(table: Table) -> dict[str, Excuse]:
+    """Read ``[reference.name.excused_by]``, one table an excuse."""
+    return {name: _excuse(table.sub(name), name) for name in table.names()}
+
+
+def _excuse(table: Table, name: str) -> Excuse:
+    made = Excuse(
+        id=name,
+        label=labels(table, "label"),
+        steps=table.words("steps"),
+        source=table.text("source"),
+        lookback_days=table.count("lookback_days", 0),
+        from_days=table.count("from_days", 0),
+        within_days=table.count_or_none("within_days"),
+    )
+    table.done(("within_days",))
+    return made
 
 
 def risk(table: Table) -> RiskSettings:

@@ -65,6 +65,12 @@ class Table:
         value = self._typed(key, list | tuple, "a list of words", default)
         return tuple(str(item) for item in value)
 
+    def word_lists(self, key: str) -> tuple[tuple[str, ...], ...]:
+        value = self._typed(key, list | tuple, "a list of lists of words", REQUIRED)
+        if not all(isinstance(item, list | tuple) for item in value):
+            raise self.fail(f"has {key} = {value!r}; it must be a list of lists of words")
+        return tuple(tuple(str(word) for word in item) for item in value)
+
     def choice(self, key: str, allowed: Iterable[str], default: Any = REQUIRED) -> str:
         value = self.text(key, default)
         if value not in allowed:

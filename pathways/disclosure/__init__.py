@@ -23,6 +23,8 @@ from pathways.disclosure.breakdowns import (
     release_breakdowns,
     release_territories,
 )
+from pathways.disclosure.clusters import release_clusters
+from pathways.disclosure.incidence import INCIDENCE_COLUMNS, release_incidence
 from pathways.disclosure.maps import DELAY_COLUMNS, EDGE_COLUMNS, NODE_COLUMNS, release_delays, release_map
 from pathways.disclosure.policy import POLICY, UNFILTERED, DisclosurePolicy, Origin, Released
 from pathways.disclosure.summary import SUMMARY_COLUMNS, release_summary
@@ -32,6 +34,7 @@ __all__ = [
     "BREAKDOWN_COLUMNS",
     "DELAY_COLUMNS",
     "EDGE_COLUMNS",
+    "INCIDENCE_COLUMNS",
     "NODE_COLUMNS",
     "POLICY",
     "SUMMARY_COLUMNS",
@@ -42,7 +45,9 @@ __all__ = [
     "Origin",
     "Released",
     "release_breakdowns",
+    "release_clusters",
     "release_delays",
+    "release_incidence",
     "release_map",
     "release_milestones",
     "release_summary",

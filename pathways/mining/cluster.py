@@ -521,7 +521,7 @@ def _described(
     table = told.join(counts, on="cluster").with_columns(
         share=pl.col("n_patients") / pl.col("n_patients").sum(), stable=pl.col("jaccard") >= STABLE_JACCARD
     )
-    named = table.sort("cluster").with_columns(*_names(table.sort("cluster"), found, pathway))
+    named = table.sort("cluster").with_columns(*cluster_names(table.sort("cluster"), found, pathway))
     return Clustering(
         level=level,
         clusters=_conform(named, CLUSTER_COLUMNS),
@@ -621,19 +621,50 @@ def _compared(counts: pl.DataFrame) -> dict[str, pl.Series]:
 
 
 NO_STEP: dict[Language, str] = {"fr": "Aucune étape", "en": "No step"}
+NUMBERED: dict[Language, str] = {"fr": "Groupe", "en": "Group"}
 
 
-def _names(table: pl.DataFrame, found: pl.DataFrame, pathway: Pathway | None) -> list[pl.Series]:
-    """Name each cluster in both languages: what is over-represented, else its medoid."""
-    chosen = [
-        _telling(found.filter(pl.col("cluster") == number)) or [ARROW.join(medoid)]
-        for number, medoid in table.select("cluster", "medoid").rows()
-    ]
+def cluster_names(table: pl.DataFrame, found: pl.DataFrame, pathway: Pathway | None) -> list[pl.Series]:
+    """Name clusters by what is over-represented in them, else by their sequence.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        ``cluster``, ``medoid`` (a sequence; null: the name is the number).
+    found : polars.DataFrame
+        `TRAIT_COLUMNS`.
+    pathway : Pathway or None
+        Gives labels.
+
+    Returns
+    -------
+    list of polars.Series
+        ``name_fr``, ``name_en``: one name a row of `table`, all different.
+    """
     languages: tuple[Language, ...] = ("fr", "en")
+    rows = table.select("cluster", "medoid").rows()
+    telling = [_telling(found.filter(pl.col("cluster") == number)) for number, _ in rows]
     return [
-        pl.Series(f"name_{language}", _unique([_label(each, language, pathway) for each in chosen]))
+        pl.Series(
+            f"name_{language}",
+            _unique(
+                [
+                    _label(said, language, pathway) or _by_sequence(number, medoid, language, pathway)
+                    for (number, medoid), said in zip(rows, telling, strict=True)
+                ]
+            ),
+            dtype=pl.String,
+        )
         for language in languages
     ]
+
+
+def _by_sequence(
+    number: int, medoid: Sequence[str] | None, language: Language, pathway: Pathway | None
+) -> str:
+    if medoid is None:
+        return f"{NUMBERED[language]} {number}"
+    return _label([ARROW.join(medoid)], language, pathway) or NO_STEP[language]
 
 
 def _telling(found: pl.DataFrame) -> list[str]:
@@ -651,7 +682,7 @@ def _label(chosen: Sequence[str], language: Language, pathway: Pathway | None) -
         ARROW.join(word if pathway is None else pathway.name(word, language) for word in trait.split(ARROW))
         for trait in chosen
     ]
-    return ", ".join(part for part in parts if part) or NO_STEP[language]
+    return ", ".join(parts)
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -13,11 +13,20 @@ import polars as pl
 from eventlogs.abstraction import Level, in_phases
 from eventlogs.log import EventLog
 from pathways.definition import Pathway
-from pathways.mining.kernels import EDGE_COLUMNS, ELSEWHERE, END, START, variants
-from pathways.mining.kernels.activities import day_zero, node_counts_of, terminals
-from pathways.mining.kernels.cases import variants_of
-from pathways.mining.kernels.follows import Steps, delay_counts_of, follows_of
-from pathways.mining.kernels.sequences import Sequences
+from pathways.mining.kernels import (
+    EDGE_COLUMNS,
+    ELSEWHERE,
+    END,
+    START,
+    EventScan,
+    Sequences,
+    delay_counts,
+    directly_follows,
+    end_activities,
+    node_counts,
+    start_activities,
+    variants,
+)
 
 
 def phase_log(log: EventLog, pathway: Pathway) -> EventLog:
@@ -72,29 +81,29 @@ class ProcessMap:
     level: Level = "activity"
 
     @classmethod
-    def from_log(cls, log: EventLog, *, name: str = "", level: Level = "activity") -> ProcessMap:
+    def from_log(cls, log: EventLog | EventScan, *, name: str = "", level: Level = "activity") -> ProcessMap:
         """Count a log once.
 
         Parameters
         ----------
-        log : EventLog
+        log : EventLog or EventScan
             The log, already at the level wanted (see `phase_log`).
         name : str
             Title of the map.
         level : {'activity', 'phase'}
             What its activities are.
         """
-        seq = Sequences.of(log)
-        steps = Steps.of(seq)
+        read = Sequences.of(log) if isinstance(log, EventLog) else log
+        starts = start_activities(read)
         return cls(
-            nodes=node_counts_of(seq, day_zero(log)),
-            edges=follows_of(seq, steps),
-            starts=terminals(seq, seq.first),
-            ends=terminals(seq, seq.last),
-            variants=variants_of(seq, collapse=False),
-            delays=delay_counts_of(seq, steps),
-            n_patients=len(seq.first),
-            n_events=len(seq.activity),
+            nodes=node_counts(read),
+            edges=directly_follows(read),
+            starts=starts,
+            ends=end_activities(read),
+            variants=variants(read),
+            delays=delay_counts(read),
+            n_patients=int(starts["n_patients"].sum()),
+            n_events=read.n_events,
             name=name,
             level=level,
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from eventlogs.log import EventLog
 from pathways.definition import Pathway
 from pathways.mining.kernels.activities import day_zero
-from pathways.mining.kernels.follows import Steps
+from pathways.mining.kernels.follows import Passages
 from pathways.mining.kernels.sequences import DAY_US, END, START, Integers, Sequences, runs_of
 from pathways.mining.maps import milestone_log
 
@@ -94,7 +94,7 @@ def facts(log: EventLog, pathway: Pathway | None = None) -> Facts:
         patients can be taken as independent.
     """
     seq = Sequences.of(log)
-    steps = Steps.of(seq)
+    steps = Passages.of(seq)
     ids = log.events["patient_id"].gather(seq.first)
     order, runs = runs_of(seq.activity, seq.patient, len(seq.activities))
     rows, passages = order[runs], steps.order[steps.runs]
@@ -109,7 +109,7 @@ def facts(log: EventLog, pathway: Pathway | None = None) -> Facts:
         (ends, seq.activity[seq.last], case),
         _variants(log, pathway, ids),
     )
-    days = (seq.start_us[rows] - day_zero(log)[seq.patient[rows]]) / DAY_US
+    days = (seq.start_us[rows] - day_zero(seq)[seq.patient[rows]]) / DAY_US
     spans = (seq.start_us[seq.last] - seq.start_us[seq.first]) / DAY_US
     whole = _named("case", activity=pl.Series([None], dtype=pl.String))
     values = _values(
@@ -169,7 +169,7 @@ def _values(*parts: tuple[pl.DataFrame, str, Integers, Integers, Numbers]) -> Va
     )
 
 
-def _exits(steps: Steps, edges: pl.DataFrame, n_activities: int) -> Exits:
+def _exits(steps: Passages, edges: pl.DataFrame, n_activities: int) -> Exits:
     taken = np.diff(np.append(steps.runs, len(steps.order)))
     passages = steps.order[steps.runs]
     edge, patient = steps.edge[passages], steps.patient[passages]

@@ -20,8 +20,9 @@ from datetime import date, datetime
 import polars as pl
 
 from eventlogs.errors import LogError
-from eventlogs.log import TIME, EventLog, number
+from eventlogs.log import TIME, EventLog
 from pathways.definition import BreakdownDefinition, Language, Pathway
+from pathways.followup import followed, horizons, until
 
 STATUSES = ("kept", "broken", "excused", "undecidable")
 
@@ -147,7 +148,7 @@ def evaluate(log: EventLog, pathway: Pathway, *, silence_lag_days: int = 0) -> B
     return BreakdownResults(
         frame=_per_patient(episodes),
         episodes=episodes,
-        followed=_followed(log),
+        followed=followed(log),
         labels={item.id: item.label for item in pathway.breakdowns.values()},  # type: ignore[misc]
     )
 
@@ -232,46 +233,6 @@ def pending(log: EventLog, pathway: Pathway, at: date | datetime) -> pl.DataFram
             pl.DataFrame(schema=PENDING_COLUMNS),
             *(_pending_one(known, item, day) for item in pathway.breakdowns.values()),
         ]
-    )
-
-
-def until(log: EventLog, at: date | datetime) -> EventLog:
-    """Return the log without the events and deaths dated after `at` (planned ones that are already known)."""
-    events, patients = log.events, log.patients
-    if events.select((pl.col("start") > at).any()).item():
-        events = number(events.filter(pl.col("start") <= at))
-    if patients.select((pl.col("death_date") > at).any()).item():
-        alive = pl.col("death_date") > at
-        patients = patients.with_columns(pl.when(~alive).then("death_date").alias("death_date"))
-    return EventLog(events, patients, log.horizons, log.withdrawn, log.within_day)
-
-
-def horizons(log: EventLog) -> pl.DataFrame:
-    """Return until when silence can be read: ``patient_id``, ``observed_until`` (null where nothing is stated).
-
-    It is the earliest of the horizons of all sources and of the patient's own ones (leaving the scheme, for example):
-    an exit may come from any source.
-    """
-    own = log.horizons.drop_nulls("patient_id").group_by("patient_id").agg(own=pl.col("observed_until").min())
-    return (
-        log.patients.select("patient_id")
-        .join(own, on="patient_id", how="left", maintain_order="left")
-        .select(
-            "patient_id", observed_until=pl.min_horizontal("own", pl.lit(general_horizon(log)).cast(TIME))
-        )
-    )
-
-
-def general_horizon(log: EventLog) -> datetime | None:
-    """Return the earliest horizon among those of care that hold for every patient; None where there is none."""
-    return log.observed_until
-
-
-def _followed(log: EventLog) -> pl.DataFrame:
-    general = pl.lit(general_horizon(log)).cast(TIME)
-    dead = pl.col("death_date").is_not_null()
-    return log.patients.join(horizons(log), on="patient_id", how="left", maintain_order="left").select(
-        "patient_id", followed_until=pl.when(dead).then(general).otherwise("observed_until")
     )
 
 

@@ -22,7 +22,8 @@ from eventlogs.errors import InputError
 from eventlogs.feeds import Feed, under_feed
 from eventlogs.log import TIME, EventLog
 from pathways.definition import BreakdownDefinition, Language, Pathway
-from pathways.risk.breakdown import PENDING_COLUMNS, BreakdownResults, general_horizon, pending, until
+from pathways.followup import general_horizon, until
+from pathways.risk.breakdown import PENDING_COLUMNS, BreakdownResults, pending
 
 Unit = Literal["days", "count", "share", "years", "flag", "category"]
 About = Literal["expectation", "history", "person", "place"]

@@ -61,6 +61,8 @@ def test_mined_without_a_definition(tmp_path: Path) -> None:
     assert main(["build", str(source), "--from", "xes", "-o", str(tmp_path / "study")]) == 0
     assert main(["mine", str(tmp_path / "study")]) == 0
     assert Study.open(tmp_path / "study").released_names() == [
+        "cluster_traits",
+        "clusters",
         "edge_delays",
         "edges",
         "nodes",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import reduce
 from inspect import getdoc
@@ -19,6 +19,9 @@ from pathways.definition import BreakdownDefinition
 from tests.spec.snds import DEFAULTS, RULES
 from tests.spec.snds.writing import Rule
 from tests.spec.test_breakdown import SPECS, Spec
+from tests.spec.test_conformance import RULES as REFERENCE_RULES
+from tests.spec.test_conformance import SPECS as CONFORMANCE
+from tests.spec.test_conformance import Spec as ConformanceSpec
 from tests.spec.test_eras import SPECS as ERAS
 from tests.spec.test_eras import Spec as EraSpec
 
@@ -209,6 +212,51 @@ def _table(text: str) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
+CONFORMANCE_HEAD = """# Rules of conformance
+
+Rendered from the tests, like the [breakdown rules](breakdown-rules.md). Each example shows events, and what becomes
+of one rule of a [reference pathway](definition.md#reference-pathway). Days count from 1 January 2020 (day 0); the
+source is observed until day 1000 unless said; `index`, `died` and `seen from` are dates of the patient. The rules are
+those of the tests, with round numbers; those of the four cancers are in `pathways/definitions/`, each with its source.
+Contest an example by its name.
+
+A patient is *satisfied*, *violated*, *not_applicable* or *undecidable*. A violation with an excuse is counted apart,
+and so is a rule that an exit ended before it was decided (*not_applicable*, with the exit).
+"""
+
+
+def conformance_page(rules: Mapping[str, str], specs: Iterable[ConformanceSpec]) -> str:
+    """Return the page of conformance rules: each rule as its definition writes it, then its examples."""
+    of_rule: dict[str, list[ConformanceSpec]] = {rule: [] for rule in rules}
+    for spec in specs:
+        of_rule[spec.rule].append(spec)
+    parts = [_reference_rule(rule, rules[rule], shown) for rule, shown in of_rule.items()]
+    return "\n".join([CONFORMANCE_HEAD, *parts])
+
+
+def _reference_rule(rule: str, text: str, specs: Iterable[ConformanceSpec]) -> str:
+    written = f"[reference.{rule}]\n{text.strip()}"
+    shown = "\n".join(
+        line for line in written.splitlines() if not line.startswith(("label", "source", "violation"))
+    )
+    return "\n".join([f"## {rule}\n", f"```\n{shown}\n```\n", *map(_conformance_spec, specs)])
+
+
+def _conformance_spec(spec: ConformanceSpec) -> str:
+    until = "" if spec.observed_until == 1000 else f" Observed until day {spec.observed_until}."
+    left = "".join(f" {patient} is followed until day {day}." for patient, day in spec.left_on.items())
+    columns = ("patient", "status", "decided on day", "days late", "excused by")
+    return "\n".join(
+        [
+            f"### {spec.id}\n",
+            f"{spec.words}{until}{left}\n",
+            _lines(spec.events, ("patient", "activity", "day")),
+            "**Outcome**\n",
+            _lines(spec.outcome, columns),
+        ]
+    )
+
+
 QUALITY_HEAD = """# Quality checks
 
 Rendered from the code, so it can't differ from what `pathways check` does. Checks are sorted by the categories of
@@ -291,5 +339,8 @@ def _wait(arrival: Arrival | None) -> str:
 if __name__ == "__main__":
     (REFERENCE / "snds-rules.md").write_text(snds_page(RULES), encoding="utf-8")
     (REFERENCE / "breakdown-rules.md").write_text(breakdown_page(SPECS), encoding="utf-8")
+    (REFERENCE / "conformance-rules.md").write_text(
+        conformance_page(REFERENCE_RULES, CONFORMANCE), encoding="utf-8"
+    )
     (REFERENCE / "quality-checks.md").write_text(quality_page(CHECKS), encoding="utf-8")
     (REFERENCE / "eras-and-feeds.md").write_text(eras_page(ERAS), encoding="utf-8")

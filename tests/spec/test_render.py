@@ -5,14 +5,24 @@ from __future__ import annotations
 import pytest
 
 from eventlogs.checks import CHECKS
-from tests.spec.render import REFERENCE, breakdown_page, eras_page, quality_page, snds_page
+from tests.spec.render import (
+    REFERENCE,
+    breakdown_page,
+    conformance_page,
+    eras_page,
+    quality_page,
+    snds_page,
+)
 from tests.spec.snds import RULES
 from tests.spec.test_breakdown import SPECS
+from tests.spec.test_conformance import RULES as REFERENCE_RULES
+from tests.spec.test_conformance import SPECS as CONFORMANCE
 from tests.spec.test_eras import SPECS as ERAS
 
 PAGES = {
     "snds-rules.md": lambda: snds_page(RULES),
     "breakdown-rules.md": lambda: breakdown_page(SPECS),
+    "conformance-rules.md": lambda: conformance_page(REFERENCE_RULES, CONFORMANCE),
     "quality-checks.md": lambda: quality_page(CHECKS),
     "eras-and-feeds.md": lambda: eras_page(ERAS),
 }

@@ -11,7 +11,7 @@ from eventlogs.log import HORIZON_COLUMNS, EventLog, conform
 from eventlogs.snds import schema
 from eventlogs.snds.extract import Extract
 from eventlogs.snds.horizons import horizons
-from pathways.risk.breakdown import general_horizon
+from pathways.followup import general_horizon
 
 
 def horizons_of(folder: Path, settings: str = "", **tables: str) -> dict[str, date]:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from eventlogs.errors import LogError, did_you_mean
 from eventlogs.log import EventLog
+from pathways.followup import horizons
 from pathways.mining.kernels.sequences import DAY_US, Flags, Integers, Sequences, runs_of
-from pathways.risk.breakdown import horizons
 
 Days = NDArray[np.int64]
 Cause = Literal["step", "death", "exit", "censored"]
@@ -259,7 +259,7 @@ def _unobserved(people: _People, events: _Events, rows: Integers) -> pl.DataFram
     cells = pl.DataFrame({"stratum": people.stratum[events.patient[rows]], "origin": events.code[rows]})
     counted = cells.group_by("stratum", "origin").agg(n=_n())
     origin = pl.Series(events.names, dtype=pl.String).gather(counted["origin"])
-    return counted.with_columns(origin, target=pl.lit(None), reason=pl.lit("unobserved"))
+    return counted.with_columns(origin=origin, target=pl.lit(None), reason=pl.lit("unobserved"))
 
 
 def _n() -> pl.Expr:

@@ -1,8 +1,9 @@
-"""Kernels: counts of a sorted log in one pass, each equal to the plain reading of its definition.
+"""Kernels: counts of a log in one pass, each equal to the plain reading of its definition.
 
-Kernels turn the sorted events into small integers once, compare neighbours by shift, and count with a dense code
-for each pair of activities; text, windows and per-patient lists stay off the way. Each function takes an
-`EventLog` and returns a frame of aggregates (`case_durations` excepted: one row a patient).
+Kernels read an `EventLog`, its `Sequences`, or an `EventScan` of Parquet files larger than memory. They turn sorted
+events into small integers once, slice by slice of whole patients, compare neighbours by shift, and count with a dense
+code for each pair of activities; text, windows and per-patient lists stay off the way. Each returns a frame of
+aggregates (`case_durations` excepted: one row a patient), the same for any order of the rows and any slices.
 
 Rules
 -----
@@ -15,28 +16,45 @@ remain whatever the order inside ties.
 from __future__ import annotations
 
 from pathways.mining.kernels.activities import (
+    POSITION_COLUMNS,
+    REWORK_COLUMNS,
     TERMINAL_COLUMNS,
+    activity_positions,
     end_activities,
     node_counts,
+    rework,
     start_activities,
 )
 from pathways.mining.kernels.cases import case_durations, variants
-from pathways.mining.kernels.follows import EDGE_COLUMNS, delay_counts, directly_follows
+from pathways.mining.kernels.eventually import EVENTUALLY_COLUMNS, eventually_follows
+from pathways.mining.kernels.follows import EDGE_COLUMNS, delay_counts, directly_follows, edge_counts
+from pathways.mining.kernels.scan import EventScan
 from pathways.mining.kernels.sequences import DAY_US, ELSEWHERE, END, START, Sequences
+from pathways.mining.kernels.sources import By, Log
 
 __all__ = [
     "DAY_US",
     "EDGE_COLUMNS",
     "ELSEWHERE",
     "END",
+    "EVENTUALLY_COLUMNS",
+    "POSITION_COLUMNS",
+    "REWORK_COLUMNS",
     "START",
     "TERMINAL_COLUMNS",
+    "By",
+    "EventScan",
+    "Log",
     "Sequences",
+    "activity_positions",
     "case_durations",
     "delay_counts",
     "directly_follows",
+    "edge_counts",
     "end_activities",
+    "eventually_follows",
     "node_counts",
+    "rework",
     "start_activities",
     "variants",
 ]

@@ -9,28 +9,30 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from eventlogs.log import EventLog
 from pathways.mining.kernels.sequences import DAY_US, Flags, Integers, Sequences
+from pathways.mining.kernels.sources import Log, Source
 
 
-def case_durations(log: EventLog) -> pl.DataFrame:
-    """Return ``patient_id``, ``n_events``, ``days`` from first to last event: one row a patient with events."""
-    seq = Sequences.of(log)
-    ids = log.events["patient_id"].gather(seq.first)
-    days, lengths = _durations(seq), seq.last - seq.first + 1
-    return pl.DataFrame({"patient_id": ids, "n_events": lengths, "days": days})
+def case_durations(log: Log) -> pl.DataFrame:
+    """Return ``patient_id``, ``n_events``, ``days`` from first to last event: one row a patient with events, by id."""
+    schema = {"patient_id": pl.String, "n_events": pl.Int64, "days": pl.Float64}
+    frames = [
+        pl.DataFrame({"patient_id": seq.ids, "n_events": seq.lengths, "days": _durations(seq)}, schema=schema)
+        for seq in Source.of(log).slices(ids=True)
+    ]
+    return pl.concat([pl.DataFrame(schema=schema), *frames]).sort("patient_id")
 
 
 def _durations(seq: Sequences) -> NDArray[np.float64]:
     return (seq.start_us[seq.last] - seq.start_us[seq.first]) / DAY_US
 
 
-def variants(log: EventLog, *, collapse: bool = False) -> pl.DataFrame:
+def variants(log: Log, *, collapse: bool = False) -> pl.DataFrame:
     """Count the patients by their whole sequence of activities.
 
     Parameters
     ----------
-    log : EventLog
+    log : EventLog or EventScan
         Any log.
     collapse : bool
         Write a run of one activity once; durations still run from the first to the last event.
@@ -41,40 +43,46 @@ def variants(log: EventLog, *, collapse: bool = False) -> pl.DataFrame:
         ``variant`` (list of str), ``n_patients``, ``median_days`` (first to last event); most frequent first,
         then by the activities' names.
     """
-    return variants_of(Sequences.of(log), collapse)
-
-
-def variants_of(seq: Sequences, collapse: bool) -> pl.DataFrame:
-    keep = _run_starts(seq) if collapse else np.ones(len(seq.activity), dtype=np.bool_)
-    words = seq.activity[keep].astype(np.min_scalar_type(len(seq.activities)).newbyteorder(">"))
-    ends = np.cumsum(keep)
-    offsets = np.append(0, ends[seq.last]) * words.itemsize
-    frame = pl.DataFrame({"word": _binary(offsets, words), "days": _durations(seq)})
-    counts = frame.group_by("word").agg(
+    source = Source.of(log)
+    letter = np.min_scalar_type(len(source.activities)).newbyteorder(">")
+    parts = [_words(seq, letter, collapse) for seq in source.slices()]
+    words = pl.concat([pl.DataFrame(schema={"word": pl.Binary, "days": pl.Float64}), *parts])
+    counts = words.group_by("word").agg(
         n_patients=pl.len().cast(pl.Int64), median_days=pl.col("days").median()
     )
     ranked = counts.sort("n_patients", "word", descending=[True, False])
-    spelt = _spell(ranked["word"], seq.activities, words.dtype)
+    spelt = _spell(ranked["word"], source.activities, letter)
     return ranked.select(spelt.alias("variant"), "n_patients", "median_days")
 
 
+def _words(seq: Sequences, letter: np.dtype[Any], collapse: bool) -> pl.DataFrame:
+    """Return ``word`` (codes side by side, compared as bytes) and ``days``, one row a patient."""
+    if not collapse:
+        offsets, letters = np.append(seq.first, seq.n_events), seq.activity.astype(letter)
+    else:
+        keep = _run_starts(seq)
+        offsets, letters = np.append(0, np.cumsum(keep)[seq.last]), seq.activity[keep].astype(letter)
+    return pl.DataFrame({"word": _binary(offsets * letter.itemsize, letters), "days": _durations(seq)})
+
+
 def _run_starts(seq: Sequences) -> Flags:
-    new = np.ones(len(seq.activity), dtype=np.bool_)
-    new[1:] = (seq.activity[1:] != seq.activity[:-1]) | (seq.patient[1:] != seq.patient[:-1])
+    new = np.ones(seq.n_events, dtype=np.bool_)
+    new[1:] = seq.activity[1:] != seq.activity[:-1]
+    new[seq.first] = True
     return new
 
 
-def _binary(offsets: Integers, words: NDArray[Any]) -> pl.Series:
-    """Return one byte string a patient: codes side by side, compared as they are."""
-    buffers = [None, pa.py_buffer(offsets.astype(np.int64)), pa.py_buffer(np.ascontiguousarray(words))]
+def _binary(offsets: Integers, letters: NDArray[Any]) -> pl.Series:
+    buffers = [None, pa.py_buffer(offsets.astype(np.int64)), pa.py_buffer(np.ascontiguousarray(letters))]
     array = pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
     return pl.Series(array, dtype=pl.Binary)
 
 
-def _spell(words: pl.Series, names: list[str], dtype: np.dtype[Any]) -> pl.Series:
+def _spell(words: pl.Series, names: list[str], letter: np.dtype[Any]) -> pl.Series:
     """Return each byte string as its list of activity names."""
-    codes = np.frombuffer(b"".join(words), dtype=dtype).astype(np.int64)
-    activities = pl.Series(names, dtype=pl.String).gather(codes)
-    lengths = words.bin.size().to_numpy() // dtype.itemsize
-    frame = pl.DataFrame({"row": np.repeat(np.arange(len(words)), lengths), "activity": activities})
-    return frame.group_by("row", maintain_order=True).agg("activity")["activity"]
+    letters = np.frombuffer(b"".join(words), dtype=letter).astype(np.int64)
+    lengths = words.bin.size().to_numpy() // letter.itemsize
+    offsets = pa.array(np.append(0, np.cumsum(lengths)), type=pa.int64())
+    activities = pl.Series(names, dtype=pl.String).gather(letters).to_arrow()
+    lists = pa.LargeListArray.from_arrays(offsets, activities)
+    return pl.Series(lists, dtype=pl.List(pl.String))

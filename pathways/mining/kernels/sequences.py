@@ -1,8 +1,10 @@
-"""A log as integers, in its order: what every kernel counts."""
+"""A log as integers, in its order: what every kernel counts, one slice of whole patients at a time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,62 +22,119 @@ START, END, ELSEWHERE = "▶", "■", "*"
 DAY_US = 86_400_000_000
 """Microseconds in a day."""
 
+SLICE_EVENTS = 1 << 18
+"""Events of a slice: its columns stay in the processor's cache."""
+
 
 @dataclass(frozen=True)
 class Sequences:
-    """A log as integers, in its order: the input of every kernel.
+    """Events of whole patients as integers, in order: the input of every kernel.
 
     Parameters
     ----------
     activities : list of str
-        Names; an activity's code is its place here (by name).
-    activity, patient, start_us : arrays of length n_events
-        Activity code, patient number (0, 1, ... in the order of the log), start in microseconds.
+        Names of the whole log; an activity's code is its place here (by name).
+    activity : array of length n_events
+        Activity code.
+    start_us : array of length n_events
+        Start in microseconds since 1970.
     first : array of length n_patients
         Row of each patient's first event.
-    on_tie : array of bool of length n_events
-        The event shares its timestamp with another activity of its patient.
+    ids : polars.Series
+        ``patient_id`` of each patient, as text.
+    patients : polars.DataFrame
+        ``patient_id``, ``index_date``: of some patients or none.
+    stratum : array of length n_events, optional
+        Stratum code, where events are divided (see `pathways.mining.kernels.sources.Strata`).
     """
 
     activities: list[str]
     activity: Integers
-    patient: Integers
-    start_us: Integers
-    first: Integers
-    on_tie: Flags
+    start_us: Integers = field(repr=False)
+    first: Integers = field(repr=False)
+    ids: pl.Series = field(repr=False)
+    patients: pl.DataFrame = field(repr=False)
+    stratum: Integers | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, log: EventLog) -> Sequences:
         """Encode a log."""
         events, names = log.events, log.activities
-        new_patient = (events["rank"] == 0).to_numpy()
-        start = events["start"].to_physical().to_numpy()
+        first = np.flatnonzero((events["rank"] == 0).to_numpy())
         codes = events["activity"].cast(pl.Enum(names)).to_physical().to_numpy()
-        activity = codes.astype(np.promote_types(np.int32, np.min_scalar_type(len(names) ** 2)))
         return cls(
             activities=names,
-            activity=activity,
-            patient=np.cumsum(new_patient, dtype=np.int32) - 1,
-            start_us=start,
-            first=np.flatnonzero(new_patient),
-            on_tie=_on_tie(new_patient, start, activity),
+            activity=codes.astype(code_type(len(names))),
+            start_us=events["start"].to_physical().to_numpy(),
+            first=first,
+            ids=events["patient_id"].gather(first),
+            patients=log.patients.select("patient_id", "index_date"),
         )
 
     @property
+    def n_events(self) -> int:
+        """Number of events."""
+        return len(self.activity)
+
+    @cached_property
     def last(self) -> Integers:
         """Row of each patient's last event."""
-        return np.append(self.first[1:], len(self.activity)) - 1 if len(self.first) else self.first
+        return np.append(self.first[1:], self.n_events) - 1 if len(self.first) else self.first
+
+    @cached_property
+    def lengths(self) -> Integers:
+        """Number of events of each patient."""
+        return self.last - self.first + 1
+
+    @cached_property
+    def patient(self) -> Integers:
+        """Patient number of each event: 0, 1, ... in the order of the slice."""
+        return np.repeat(np.arange(len(self.first)), self.lengths)
+
+    @cached_property
+    def on_tie(self) -> Flags:
+        """Whether an event shares its timestamp with another activity of its patient."""
+        same = np.zeros(self.n_events, dtype=np.bool_)
+        same[1:] = self.start_us[1:] == self.start_us[:-1]
+        same[self.first] = False
+        return _mixed(np.flatnonzero(same), self.activity)
+
+    def slices(self, n_events: int = SLICE_EVENTS) -> Iterator[Sequences]:
+        """Yield the same events in slices of whole patients, of `n_events` or of one patient who has more."""
+        begins = np.append(self.first, self.n_events)
+        low = 0
+        while low < len(self.first):
+            high = max(low + 1, int(np.searchsorted(begins, begins[low] + n_events, side="right")) - 1)
+            yield self._slice(low, high, slice(int(begins[low]), int(begins[high])))
+            low = high
+
+    def _slice(self, low: int, high: int, rows: slice) -> Sequences:
+        return Sequences(
+            activities=self.activities,
+            activity=self.activity[rows],
+            start_us=self.start_us[rows],
+            first=self.first[low:high] - rows.start,
+            ids=self.ids[low:high],
+            patients=self.patients,
+            stratum=None if self.stratum is None else self.stratum[rows],
+        )
 
 
-def _on_tie(new_patient: Flags, start: Integers, activity: Integers) -> Flags:
-    """Flag the events of a timestamp that holds two activities or more of one patient."""
-    new_group = new_patient.copy()
-    new_group[1:] |= start[1:] != start[:-1]
-    group = np.cumsum(new_group) - 1
-    inside = np.flatnonzero(~new_group)
-    mixed = np.zeros(len(group), dtype=np.bool_)
-    mixed[group[inside[activity[inside] != activity[inside - 1]]]] = True
-    return np.take(mixed, group)
+def _mixed(same: Integers, activity: Integers) -> Flags:
+    """Flag the events of groups that hold two activities; `same` are the rows that continue the group before them."""
+    flags = np.zeros(len(activity), dtype=np.bool_)
+    if not len(same):
+        return flags
+    begins = np.flatnonzero(np.diff(same, prepend=-2) != 1)
+    mixed = np.logical_or.reduceat(activity[same] != activity[same - 1], begins)
+    flags[same[np.repeat(mixed, np.diff(begins, append=len(same)))]] = True
+    flags[same[begins[mixed]] - 1] = True
+    return flags
+
+
+def code_type(n_codes: int) -> np.dtype[Any]:
+    """Return a signed type that holds a pair of codes, ``a * n_codes + b``."""
+    return np.promote_types(np.int32, np.min_scalar_type(-(max(n_codes, 1) ** 2)))
 
 
 def runs_of(group: Integers, patient: Integers, n_groups: int) -> tuple[Integers, Integers]:
@@ -88,9 +147,3 @@ def runs_of(group: Integers, patient: Integers, n_groups: int) -> tuple[Integers
     new = np.ones(len(order), dtype=np.bool_)
     new[1:] = (group[1:] != group[:-1]) | (patient[1:] != patient[:-1])
     return order, np.flatnonzero(new)
-
-
-def distinct(group: Integers, patient: Integers, n_groups: int) -> Integers:
-    """Count distinct patients by group."""
-    order, runs = runs_of(group, patient, n_groups)
-    return np.bincount(group[order[runs]], minlength=n_groups)

@@ -1,0 +1,388 @@
+"""Honest delays: curves that are made of rounded counts only.
+
+The number who have met each cause by each day of a fixed grid is rounded down to the edge of a cell, before anything
+is estimated: incidences, numbers at risk and intervals are computed from the rounded counts, so no arithmetic on them
+tells more than the cells. A cell holds two thresholds of values or more. Three rules, which use published numbers
+only, keep counts apart when the curves are put beside other tables:
+
+- no cell begins nearer than the threshold to a published count of which the rounded one is a part or a whole;
+- on each day the rounded counts of one risk set leave room for a whole cell among its patients, so that those who
+  still wait don't pin the others;
+- the steps of an edge are counted at the end of their bin of ``edge_delays``, whose counts are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from eventlogs.abstraction import Level
+from pathways.definition import Pathway
+from pathways.disclosure.policy import (
+    POLICY,
+    UNFILTERED,
+    DisclosurePolicy,
+    Origin,
+    Released,
+    conform,
+    released_table,
+)
+from pathways.mining.incidence import CAUSES, INDEX, WAIT_COLUMNS, Waits, cumulative_incidence
+from pathways.mining.kernels import ELSEWHERE, END
+from pathways.mining.territories import STATUSES
+
+Counts = NDArray[np.int64]
+
+INCIDENCE_COLUMNS: dict[str, Any] = {
+    "level": pl.String,
+    "origin": pl.String,
+    "target": pl.String,
+    "cause": pl.String,
+    "day": pl.Int64,
+    "n_at_risk": pl.Int64,
+    "incidence": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+}
+"""``cause``: ``step`` (the target), ``other`` (another next event; from an activity only), ``death``, ``exit``."""
+
+GRID = (
+    *range(15),
+    *range(15, 60, 5),
+    *range(60, 180, 15),
+    *range(180, 720, 30),
+    *range(720, 3601, 90),
+)
+"""Days since the origin on which a curve is told, where it changes."""
+
+RELEASED_CAUSES = ("step", "other", "death", "exit")
+"""Causes that have a curve; ``other`` only from an activity."""
+
+Curve = tuple[str, str | None]
+"""Cause, and the target of a step."""
+
+LEAST_CELLS = 5
+"""A curve is told where at least so many cells hold its patients."""
+
+
+@dataclass(frozen=True)
+class RoundedCounts:
+    """What the curves of one risk set are made of.
+
+    Parameters
+    ----------
+    level, origin : str
+        Of what, and where the clock starts.
+    target : str or None
+        What is waited for; None: any next event.
+    causes : list of Curve
+        Cause and target of each row of `counts`; the last one is ``censored``.
+    counts : array of int, shape (n_causes, n_days)
+        Patients by each day of `GRID`, rounded down to the edge of a cell.
+    n_patients : int
+        Patients who wait, rounded down to the edge of a cell.
+    cells : array of int
+        Where cells begin, and the end of the last one.
+    """
+
+    level: str
+    origin: str
+    target: str | None
+    causes: list[Curve]
+    counts: Counts = field(repr=False)
+    n_patients: int
+    cells: Counts = field(repr=False)
+
+
+def release_incidence(
+    index: Mapping[Level, Waits],
+    steps: Mapping[Level, Waits],
+    nodes: Released,
+    edges: Released,
+    delays: Released,
+    *,
+    breakdowns: Released | None = None,
+    pathway: Pathway | None = None,
+    policy: DisclosurePolicy = POLICY,
+    origin: Origin = UNFILTERED,
+) -> Released:
+    """Release how many have had each shown step by each day, with death and exit as competing causes.
+
+    Parameters
+    ----------
+    index : mapping of level to Waits
+        From `pathways.mining.incidence.index_waits`, not in strata.
+    steps : mapping of level to Waits
+        From `pathways.mining.incidence.edge_waits`, each patient once.
+    nodes, edges, delays : Released
+        From `release_map` and `release_delays` on the same log: only what they show has a curve.
+    breakdowns : Released, optional
+        From `release_breakdowns`: their counts are known as well.
+    pathway : Pathway, optional
+        Says which activities are in a phase, and what a breakdown expects.
+
+    Returns
+    -------
+    Released
+        `INCIDENCE_COLUMNS`: since the index (``origin`` ``index``) for each node, and from the first occurrence of an
+        activity for each edge. A curve ends where fewer than two thresholds still wait. An incidence of 0 means fewer
+        than two thresholds; intervals hold sampling (95 %) and rounding.
+    """
+    known = Known.of(nodes, edges, delays, breakdowns, pathway, threshold=policy.threshold)
+    rounded = rounded_counts(index, steps, known)
+    told = [one for one in rounded if one.n_patients >= LEAST_CELLS * 2 * policy.threshold]
+    frames = [pl.DataFrame(schema=INCIDENCE_COLUMNS), *(curves(one, policy.threshold) for one in told)]
+    return released_table(
+        "incidence",
+        pl.concat(frames),
+        policy,
+        origin,
+        numerator="patients who have met the cause by the day",
+        denominator="patients who wait, each once",
+        suppressed=len(rounded) - len(told),
+        rounded=f"counts down to cells of {2 * policy.threshold} patients or more, before the estimate",
+    )
+
+
+@dataclass(frozen=True)
+class Known:
+    """Published counts of patients: all, by node and edge, by status with what a breakdown expects; and the bins."""
+
+    threshold: int
+    n_patients: int
+    nodes: Mapping[tuple[str, str], int | None]
+    edges: Mapping[tuple[str, str, str], int | None]
+    expected: Sequence[tuple[frozenset[str], tuple[int, ...]]]
+    phases: Mapping[str, str]
+    bins: pl.DataFrame = field(repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        nodes: Released,
+        edges: Released,
+        delays: Released,
+        breakdowns: Released | None,
+        pathway: Pathway | None,
+        *,
+        threshold: int,
+    ) -> Known:
+        """Read what the other tables say."""
+        statuses = [] if breakdowns is None else _rows(breakdowns, "breakdown", "n_patients", *STATUSES)
+        plans = {} if pathway is None else pathway.breakdowns
+        flows = _rows(edges, "level", "source", "target", "n_patients")
+        return cls(
+            threshold=threshold,
+            n_patients=int(str(nodes.meta["denominator"])),
+            nodes={(level, name): n for level, name, n in _rows(nodes, "level", "activity", "n_patients")},
+            edges={(level, s, t): n for level, s, t, n in flows if ELSEWHERE not in (s, t)},
+            expected=[(frozenset(plans[name].expected), tuple(filter(None, n))) for name, *n in statuses],
+            phases={} if pathway is None else pathway.phase_of(),
+            bins=delays.frame,
+        )
+
+    def about(self, level: str, name: str) -> list[int]:
+        """Return the counts that hold the patients with a node, or are part of them."""
+        inside = {name} if level == "activity" else {a for a, phase in self.phases.items() if phase == name}
+        nested = [(level, name), ("phase", self.phases.get(name, name)), *(("activity", a) for a in inside)]
+        counts = [n for key in nested if (n := self.nodes.get(key)) is not None]
+        return counts + [n for expected, numbers in self.expected if expected & inside for n in numbers]
+
+    def around(self, level: str, source: str) -> list[int]:
+        """Return the counts that hold the patients who leave a node, or are part of them."""
+        leaving = {(s, t): n for (one, s, t), n in self.edges.items() if (one, s) == (level, source)}
+        counts = [n for n in leaving.values() if n is not None]
+        return counts + [
+            n for name in (source, *self.targets(level, source)) for n in self.about(level, name)
+        ]
+
+    def targets(self, level: str, source: str) -> list[str]:
+        """Return the nodes that are shown after another."""
+        return [t for one, s, t in self.edges if (one, s) == (level, source) and t != END]
+
+
+def _rows(table: Released, *columns: str) -> list[tuple[Any, ...]]:
+    return table.frame.select(columns).rows()
+
+
+def rounded_counts(
+    index: Mapping[Level, Waits], steps: Mapping[Level, Waits], known: Known
+) -> list[RoundedCounts]:
+    """Round the counts of every risk set that holds something shown: `release_incidence` tells nothing else."""
+    since = [_since_index(level, name, index[_level(level)], known) for level, name in known.nodes]
+    after = [_after(level, name, steps[_level(level)], known) for level, name in known.nodes]
+    return [one for one in (*since, *after) if one is not None]
+
+
+def _level(word: str) -> Level:
+    return "phase" if word == "phase" else "activity"
+
+
+def _since_index(level: str, name: str, waits: Waits, known: Known) -> RoundedCounts | None:
+    part = waits.counts.filter(target=name)
+    if part.is_empty():
+        return None
+    counts = np.array([_by_day(part.filter(cause=cause)) for cause in CAUSES])
+    cells = cell_edges({known.n_patients, *known.about(level, name)}, known)
+    causes: list[Curve] = [(cause, name) for cause in CAUSES]
+    return RoundedCounts(
+        level, INDEX, name, causes, *_rounded(counts, int(part["n"].sum()), cells, known), cells
+    )
+
+
+def _after(level: str, source: str, waits: Waits, known: Known) -> RoundedCounts | None:
+    part = waits.counts.filter(origin=source)
+    targets = [name for name in known.targets(level, source) if name in part["target"]]
+    if not targets:
+        return None
+    bins = known.bins.filter(level=level, source=source)
+    steps = [_by_day(_at_end_of_bin(part.filter(target=name), bins.filter(target=name))) for name in targets]
+    others = part.filter(pl.col("cause") == "step", ~pl.col("target").is_in(targets))
+    ends = [_by_day(part.filter(cause=cause)) for cause in CAUSES[1:]]
+    counts = np.array([*steps, _by_day(others), *ends])
+    cells = cell_edges({known.n_patients, *known.around(level, source)}, known)
+    named: list[Curve] = [("step", name) for name in (*targets, ELSEWHERE)]
+    causes = [*named, *((cause, None) for cause in CAUSES[1:])]
+    return RoundedCounts(
+        level, source, None, causes, *_rounded(counts, int(part["n"].sum()), cells, known), cells
+    )
+
+
+def _by_day(part: pl.DataFrame) -> Counts:
+    """Return how many by each day of the grid."""
+    first = np.searchsorted(GRID, part["day"].to_numpy())
+    on = np.bincount(first, weights=part["n"].to_numpy(), minlength=len(GRID) + 1)
+    return np.cumsum(on)[: len(GRID)].astype(np.int64)
+
+
+def _at_end_of_bin(part: pl.DataFrame, bins: pl.DataFrame) -> pl.DataFrame:
+    """Move steps to the last day of their bin; those of the last bin, which is open, are never told."""
+    ends = bins["day_to"].drop_nulls().sort().to_numpy()
+    place = np.searchsorted(ends, part["day"].to_numpy())
+    return part.with_columns(day=pl.Series(np.append(ends, GRID[-1] + 1)[place], dtype=pl.Int64))
+
+
+def _rounded(counts: Counts, n_patients: int, cells: Counts, known: Known) -> tuple[Counts, int]:
+    """Round the counts of one risk set, and its patients."""
+    whole = int(floors(np.array([n_patients]), cells)[0])
+    room = whole - (2 * known.threshold - 1)
+    return with_room(floors(counts, cells), cells, room), whole
+
+
+def cell_edges(anchors: Collection[int], known: Known) -> Counts:
+    """Return where cells begin, multiples of two thresholds that no anchor is near to, and the end of the last one.
+
+    Parameters
+    ----------
+    anchors : collection of int
+        Published counts, the number of all patients among them.
+    known : Known
+        Gives the threshold and the number of all patients.
+    """
+    multiples = np.arange(0, known.n_patients + 1, 2 * known.threshold)
+    gaps = np.abs(multiples[:, None] - np.array(sorted(anchors), dtype=np.int64)[None, :])
+    far = (gaps >= known.threshold).all(axis=1)
+    return np.append(multiples[far | (multiples == 0)], known.n_patients + 1)
+
+
+def floors(counts: Counts, cells: Counts) -> Counts:
+    """Return where the cell begins that each count is in."""
+    begins: Counts = cells[np.searchsorted(cells, counts, side="right") - 1]
+    return begins
+
+
+def with_room(counts: Counts, cells: Counts, most: int) -> Counts:
+    """Lower rounded counts, the greatest first, until they add up to at most `most` on each day.
+
+    Counts stay ascending from day to day. Whatever is lowered was told by published numbers alone.
+    """
+    lowered = counts.copy()
+    for day in reversed(range(counts.shape[1])):
+        column = lowered[:, day]
+        while column.sum() > max(most, 0):
+            greatest = int(np.argmax(column))
+            column[greatest] = cells[np.searchsorted(cells, column[greatest]) - 1]
+        if day:
+            lowered[:, day - 1] = np.minimum(lowered[:, day - 1], column)
+    return lowered
+
+
+def curves(rounded: RoundedCounts, threshold: int) -> pl.DataFrame:
+    """Estimate the curves of one risk set from its rounded counts and nothing else: `INCIDENCE_COLUMNS`."""
+    waits, blur = _as_waits(rounded)
+    told = cumulative_incidence(waits, _telling_days(rounded.counts)).filter(
+        pl.col("n_at_risk") >= 2 * threshold
+    )
+    is_step = pl.col("cause") == "step"
+    steps = told.filter(is_step, pl.col("target") != ELSEWHERE)
+    names = steps.select("target").unique(maintain_order=True)
+    ends = told.filter(~is_step).drop("target").join(names, how="cross")
+    parts = [_blurred(steps, blur), _blurred(ends, blur)]
+    if rounded.target is None:
+        any_step = told.filter(is_step).group_by("day").agg(any_step=pl.col("incidence").sum())
+        others = steps.join(any_step, on="day", maintain_order="left").with_columns(
+            cause=pl.lit("other"), incidence=pl.col("any_step") - pl.col("incidence"), low=None, high=None
+        )
+        parts.append(others)
+    whole = pl.concat(
+        [conform(part.with_columns(level=pl.lit(rounded.level)), INCIDENCE_COLUMNS) for part in parts]
+    )
+    return whole.with_columns(pl.col("incidence", "low", "high").round(3)).sort(
+        pl.col("target").cast(pl.Enum(names["target"])), pl.col("cause").cast(pl.Enum(RELEASED_CAUSES)), "day"
+    )
+
+
+def _telling_days(counts: Counts) -> list[int]:
+    """Return the first day of the grid, and those on which a rounded count changes."""
+    changes = np.diff(counts, axis=1, prepend=-1).any(axis=0)
+    days: list[int] = np.array(GRID)[changes].tolist()
+    return days
+
+
+def _blurred(told: pl.DataFrame, blur: float) -> pl.DataFrame:
+    """Widen the intervals by what the rounding may hide."""
+    some = pl.col("incidence") > 0
+    low = pl.when(some).then(pl.coalesce("low", "incidence") - blur).otherwise(0)
+    high = pl.coalesce("high", "incidence") + pl.when(some).then(blur).otherwise(2 * blur)
+    return told.with_columns(low=low.clip(0, 1), high=high.clip(0, 1))
+
+
+def _as_waits(rounded: RoundedCounts) -> tuple[Waits, float]:
+    """Return waits with the middle of each cell, and half the widest cell as a share of the patients."""
+    middle = (rounded.cells[:-1] + rounded.cells[1:]) // 2
+    middle[0] = 0
+    by_day = middle[np.searchsorted(rounded.cells, rounded.counts)]
+    n_patients = int(middle[np.searchsorted(rounded.cells, rounded.n_patients)])
+    on = _half_a_step_early(np.diff(by_day, axis=1, prepend=0))
+    still = np.zeros((len(on), 1), dtype=np.int64)
+    still[-1] = max(n_patients - int(on.sum()), 0)
+    days = (*GRID, GRID[-1] + 1)
+    row, day = (place.ravel() for place in np.indices((len(on), len(days))))
+    causes, targets = zip(*rounded.causes, strict=True)
+    frame = pl.DataFrame(
+        {
+            "origin": rounded.origin,
+            "target": pl.Series(targets, dtype=pl.String).gather(row),
+            "day": np.array(days)[day],
+            "cause": pl.Series(causes, dtype=pl.String).gather(row),
+            "n": np.hstack([on, still]).ravel(),
+        },
+        schema_overrides=WAIT_COLUMNS,
+    )
+    counts = frame.filter((pl.col("n") > 0) | ((pl.col("cause") == "step") & (pl.col("day") == 0)))
+    blur = float(np.diff(rounded.cells).max()) / 2 / max(n_patients, 1)
+    return Waits(counts, (), rounded.target is None, "patients", frame.clear()), blur
+
+
+def _half_a_step_early(on: Counts) -> Counts:
+    """Take half of those whose data end between two days of the grid (the last row) at the first of the two."""
+    on = on.copy()
+    early = on[-1, 1:] // 2
+    on[-1, 1:] -= early
+    on[-1, :-1] += early
+    return on

@@ -1,0 +1,345 @@
+"""Released curves under attack: what can be computed from them and from the other tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import product
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from eventlogs.errors import DisclosureRefused
+from eventlogs.log import EventLog
+from pathways.definition import Pathway
+from pathways.disclosure import (
+    INCIDENCE_COLUMNS,
+    POLICY,
+    DisclosurePolicy,
+    Released,
+    release_delays,
+    release_incidence,
+    release_map,
+)
+from pathways.disclosure.incidence import (
+    GRID,
+    Known,
+    RoundedCounts,
+    cell_edges,
+    curves,
+    floors,
+    rounded_counts,
+    with_room,
+)
+from pathways.mining.incidence import INDEX, Waits, cumulative_incidence, edge_waits, index_waits
+from pathways.mining.maps import process_maps
+from tests.unit.test_disclosure import LEAST, random_log, small_pathway
+
+WIDTH = 2 * POLICY.threshold
+quick = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def mortal_log(seed: int, n_patients: int, n_activities: int, concentration: float) -> EventLog:
+    """A generated log whose patients have an index date, and some of them a death, an exit or an own horizon."""
+    log = random_log(seed, n_patients, n_activities, concentration)
+    rng = np.random.default_rng(seed)
+    start = log.events.group_by("patient_id").agg(index_date=pl.col("start").min())
+    chances, waited = rng.random((3, n_patients)), rng.integers(0, 400, (3, n_patients))
+    days = [
+        pl.when(pl.Series(chances[place] < share)).then(
+            pl.col("index_date") + pl.duration(days=pl.Series(waited[place]))
+        )
+        for place, share in enumerate((0.2, 0.1, 0.5))
+    ]
+    dated = log.patients.select("patient_id").join(start, on="patient_id", how="left", maintain_order="left")
+    patients = dated.with_columns(death_date=days[0], exit_date=days[1])
+    own = dated.select("patient_id", observed_until=days[2]).drop_nulls()
+    everyone = pl.DataFrame({"patient_id": None, "observed_until": [datetime(2021, 6, 1)]}, schema=own.schema)
+    return EventLog.create(log.events, patients, pl.concat([everyone, own]), keep_order=True)
+
+
+class Case:
+    """A log, what is released of it, and what the curves are made of."""
+
+    def __init__(self, log: EventLog, pathway: Pathway, policy: DisclosurePolicy = POLICY) -> None:
+        maps = process_maps(log, pathway)
+        self.nodes, self.edges = release_map(maps, pathway=pathway, policy=policy)
+        self.delays = release_delays(maps, self.edges, policy=policy)
+        words = {"activity": None, "phase": pathway.phase_of()}
+        self.index: dict[Any, Waits] = {
+            level: index_waits(log, phases=phases) for level, phases in words.items()
+        }
+        self.steps: dict[Any, Waits] = {
+            level: edge_waits(log, phases=phases) for level, phases in words.items()
+        }
+        self.pathway, self.policy = pathway, policy
+        self.known = Known.of(self.nodes, self.edges, self.delays, None, pathway, threshold=policy.threshold)
+        self.rounded = rounded_counts(self.index, self.steps, self.known)
+
+    def released(self) -> Released:
+        tables = (self.nodes, self.edges, self.delays)
+        return release_incidence(self.index, self.steps, *tables, pathway=self.pathway, policy=self.policy)
+
+
+logs = st.tuples(
+    st.integers(0, 10**6), st.integers(150, 900), st.integers(2, 8), st.sampled_from([0.2, 0.5, 2.0])
+)
+
+
+def case_of(log: tuple[int, int, int, float]) -> Case:
+    return Case(mortal_log(*log), small_pathway(log[2]))
+
+
+def true_counts(case: Case, one: RoundedCounts) -> tuple[np.ndarray[Any, Any], int]:
+    """What was rounded: by cause and day, and in all; steps of an edge at the end of their bin."""
+    waits = (case.index if one.origin == INDEX else case.steps)[one.level]
+    part = waits.counts.filter(pl.col("target" if one.target else "origin") == (one.target or one.origin))
+    shown = [target for cause, target in one.causes if cause == "step"]
+    rows = []
+    for cause, target in one.causes:
+        mine = part.filter(cause=cause)
+        if cause == "step" and one.target is None:
+            mine = (
+                mine.filter(~pl.col("target").is_in(shown)) if target == "*" else mine.filter(target=target)
+            )
+            mine = at_end_of_bin(mine, case, one, target)
+        days, n = mine["day"].to_numpy(), mine["n"].to_numpy()
+        rows.append([n[days <= day].sum() for day in GRID])
+    return np.array(rows), int(part["n"].sum())
+
+
+def at_end_of_bin(mine: pl.DataFrame, case: Case, one: RoundedCounts, target: str | None) -> pl.DataFrame:
+    if target == "*":
+        return mine
+    bins = case.delays.frame.filter(level=one.level, source=one.origin, target=target)
+    ends = sorted(day for day in bins["day_to"] if day is not None)
+    moved = [min((end for end in ends if end >= day), default=10**6) for day in mine["day"]]
+    return mine.with_columns(day=pl.Series(moved, dtype=pl.Int64))
+
+
+@quick
+@given(logs)
+def test_each_count_could_be_any_of_a_whole_cell(log):
+    """Worlds whose counts differ by a cell are published alike, and contradict no published count."""
+    try:
+        case = case_of(log)
+    except DisclosureRefused:
+        return
+    for one in case.rounded:
+        counts, n_patients = true_counts(case, one)
+        low = one.counts
+        assert (low <= counts).all() and (np.diff(low, axis=1) >= 0).all()
+        assert n_patients >= one.n_patients
+        room = one.n_patients - (WIDTH - 1)
+        assert (low.sum(axis=0) <= max(room, 0)).all()
+        for row, day in product(range(len(low)), range(0, len(GRID), 7)):
+            world = low.copy()
+            world[row, day:] = np.maximum(world[row, day:], low[row, day] + LEAST)
+            if room > 0:
+                assert world.sum(axis=0).max() <= one.n_patients
+                assert (with_room(floors(world, one.cells), one.cells, room) == low).all()
+
+
+def published_wholes(case: Case, one: RoundedCounts) -> list[int]:
+    """Counts of the other tables that hold the steps of a curve."""
+    sizes = {
+        (level, name): n
+        for level, name, n in case.nodes.frame.select("level", "activity", "n_patients").rows()
+    }
+    flows = {
+        key[:3]: n
+        for *key, n in case.edges.frame.select("level", "source", "target", "n_patients").rows()
+        for key in [tuple(key)]
+    }
+    held = [sizes.get((one.level, one.target or one.origin))]
+    if one.target is None:
+        held += [flows.get((one.level, one.origin, target)) for _, target in one.causes]
+    return [int(case.nodes.meta["denominator"]), *(n for n in held if n is not None)]  # type: ignore[call-overload]
+
+
+@quick
+@given(logs)
+def test_no_cell_begins_near_a_published_count(log):
+    try:
+        case = case_of(log)
+    except DisclosureRefused:
+        return
+    for one in case.rounded:
+        begins = one.cells[1:-1]
+        for whole in published_wholes(case, one):
+            assert (np.abs(begins - whole) >= POLICY.threshold).all()
+        assert (np.diff(one.cells)[:-1] >= WIDTH).all() and np.diff(one.cells)[-1] >= POLICY.threshold
+
+
+class Attack:
+    """All published boxes and sums about the curves since the index, as one linear program."""
+
+    def __init__(self, case: Case) -> None:
+        self.curves = [one for one in case.rounded if one.origin == INDEX]
+        self.days = range(0, len(GRID), 6)
+        self.place = {
+            (one.level, one.target, row, day): number
+            for number, (one, row, day) in enumerate(
+                (one, row, day) for one in self.curves for row in range(4) for day in self.days
+            )
+        }
+        self.n = len(self.place)
+        self.bounds: list[tuple[float, float]] = [(0, 0)] * (self.n + len(self.curves))
+        self.rows: list[tuple[dict[int, float], float]] = []
+        for number, one in enumerate(self.curves):
+            self._boxes(case, one, self.n + number)
+            self._sums(case, one, self.n + number)
+        self._levels(case)
+
+    def _boxes(self, case: Case, one: RoundedCounts, total: int) -> None:
+        counts, _ = true_counts(case, one)
+        ends = np.append(one.cells[1:], one.cells[-1] * 2)
+        for row in range(4):
+            for day in self.days:
+                low = one.counts[row, day]
+                high = max(ends[np.searchsorted(one.cells, low)] - 1, counts[row, day])
+                self.bounds[self.place[one.level, one.target, row, day]] = (low, high)
+        self.bounds[total] = (one.n_patients, ends[np.searchsorted(one.cells, one.n_patients)] - 1)
+
+    def _sums(self, case: Case, one: RoundedCounts, total: int) -> None:
+        wholes = min(published_wholes(case, one))
+        for day in self.days:
+            cells = [self.place[one.level, one.target, row, day] for row in range(4)]
+            self.rows.append((dict.fromkeys(cells, 1.0) | {total: -1.0}, 0))
+            self.rows.append(({cells[0]: 1.0}, wholes))
+            if day + 6 in self.days:
+                later = [self.place[one.level, one.target, row, day + 6] for row in range(4)]
+                self.rows += [({now: 1.0, then: -1.0}, 0) for now, then in zip(cells, later, strict=True)]
+
+    def _levels(self, case: Case) -> None:
+        """A phase has been met where one of its activities has been, and only then."""
+        told = {one.target for one in self.curves if one.level == "activity"}
+        phases = case.pathway.phase_of()
+        for one in self.curves:
+            if one.level != "phase":
+                continue
+            inside = [name for name, phase in phases.items() if phase == one.target]
+            for day in self.days:
+                whole = self.place["phase", one.target, 0, day]
+                parts = [self.place["activity", name, 0, day] for name in inside if name in told]
+                self.rows += [({part: 1.0, whole: -1.0}, 0) for part in parts]
+                if set(inside) <= told:
+                    self.rows.append((dict.fromkeys(parts, -1.0) | {whole: 1.0}, 0))
+
+    def span(self, form: dict[int, float]) -> tuple[float, float]:
+        matrix = np.zeros((len(self.rows), len(self.bounds)))
+        for number, (row, _) in enumerate(self.rows):
+            matrix[number, list(row)] = list(row.values())
+        cost = np.zeros(len(self.bounds))
+        cost[list(form)] = list(form.values())
+        ends = []
+        for sign in (1, -1):
+            found = linprog(
+                sign * cost, A_ub=matrix, b_ub=[most for _, most in self.rows], bounds=self.bounds
+            )
+            assert found.status == 0, "the truth fits what is published"
+            ends.append(sign * found.fun)
+        return ends[0], ends[1]
+
+    def forms(self, rng: np.random.Generator, how_many: int) -> Iterator[dict[int, float]]:
+        """Counts by a day, between two days, and those who still wait."""
+        keys = list(self.place)
+        for chosen in rng.permutation(len(keys))[:how_many]:
+            level, target, row, day = keys[chosen]
+            yield {int(chosen): 1.0}
+            if day:
+                yield {int(chosen): 1.0, self.place[level, target, row, day - 6]: -1.0}
+            total = self.n + [(one.level, one.target) for one in self.curves].index((level, target))
+            yield dict.fromkeys((self.place[level, target, i, day] for i in range(4)), -1.0) | {total: 1.0}
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(logs)
+def test_no_linear_program_pins_a_small_count(log):
+    try:
+        attack = Attack(case_of(log))
+    except DisclosureRefused:
+        return
+    for form in attack.forms(np.random.default_rng(0), 8):
+        low, high = attack.span(form)
+        assert high - low >= LEAST - 1e-6 or low > LEAST, form
+
+
+def test_curves_are_a_function_of_rounded_counts_and_say_nothing_small():
+    case = case_of((3, 900, 5, 2.0))
+    table = case.released()
+    told = [one for one in case.rounded if one.n_patients >= 5 * WIDTH]
+    assert table.frame.equals(pl.concat([curves(one, POLICY.threshold) for one in told]))
+    assert dict(table.frame.schema) == {name: dtype() for name, dtype in INCIDENCE_COLUMNS.items()}
+    assert table.frame["n_at_risk"].min() >= WIDTH
+    assert {"index", "a01"} <= set(table.frame["origin"]) and set(table.frame["cause"]) == {
+        "step",
+        "other",
+        "death",
+        "exit",
+    }
+    assert table.meta["suppressed"] == len(case.rounded) - len(told)
+
+
+def test_the_released_curve_is_near_the_estimate_and_its_interval_holds_it():
+    case = case_of((5, 900, 3, 2.0))
+    frame = case.released().frame
+    exact = cumulative_incidence(case.index["activity"], GRID).select(
+        "target", "cause", "day", exact="incidence"
+    )
+    since = frame.filter(origin="index", level="activity").join(exact, on=["target", "cause", "day"])
+    assert since.height > 50
+    assert (since["incidence"] - since["exact"]).abs().max() < 2 * WIDTH / 900
+    assert since.select(
+        pl.col("exact").is_between(pl.col("low") - 0.001, pl.col("high") + 0.001).all()
+    ).item()
+
+
+def test_causes_never_add_up_to_more_than_everybody():
+    frame = case_of((7, 700, 6, 0.5)).released().frame
+    sums = frame.group_by("level", "origin", "target", "day").agg(pl.col("incidence").sum())
+    assert sums["incidence"].max() <= 1.003
+
+
+def test_small_groups_have_no_curve():
+    table = case_of((1, 100, 3, 2.0)).released()
+    assert table.frame.is_empty() and int(str(table.meta["suppressed"])) > 0
+
+
+def test_a_higher_threshold_makes_wider_cells():
+    case = Case(mortal_log(3, 900, 4, 2.0), small_pathway(4), DisclosurePolicy(threshold=20))
+    assert all((np.diff(one.cells)[:-1] >= 40).all() for one in case.rounded)
+
+
+@pytest.mark.parametrize(
+    ("anchors", "expected"),
+    [
+        ((), [0, 22, 44, 66, 88, 101]),
+        ((50,), [0, 22, 66, 88, 101]),
+        ((100,), [0, 22, 44, 66, 88, 101]),
+        ((98,), [0, 22, 44, 66, 101]),
+    ],
+)
+def test_cells_begin_away_from_published_counts(anchors, expected):
+    known = Known(11, 100, {}, {}, (), {}, pl.DataFrame())
+    assert cell_edges(anchors, known).tolist() == expected
+
+
+def test_rounded_counts_leave_room_for_a_cell():
+    cells = np.array([0, 22, 44, 66, 88, 101])
+    counts = np.array([[22, 44, 66], [0, 0, 22]])
+    assert with_room(counts, cells, 88 - 21).tolist() == [[22, 44, 44], [0, 0, 22]]
+
+
+def test_the_attacker_of_these_tests_beats_cells_without_room(monkeypatch):
+    """Cells alone are not enough: those who still wait pin the others."""
+    log = mortal_log(2, 528, 2, 2.0)
+    monkeypatch.setattr("pathways.disclosure.incidence.with_room", lambda counts, cells, most: counts)
+    case = Case(log, small_pathway(2))
+    tight = [one for one in case.rounded if (one.counts.sum(axis=0) > one.n_patients - (WIDTH - 1)).any()]
+    assert tight
