@@ -10,11 +10,11 @@ from typing import Any, Literal, Self, get_args
 import polars as pl
 
 from dashboards.results import Results
-from pathways.drawing import Facts, Picture
-from pathways.mining.kernels import ELSEWHERE
+from eventlogs.abstraction import LEVELS, Level
+from pathways.drawing import Facts, Picture, count_steps
+from pathways.mining.kernels import ELSEWHERE, END
 from pathways.mining.maps import filter_to
 
-Level = Literal["activity", "phase"]
 Measure = Literal["n_patients", "n_events", "median_days", "p90_days"]
 TerritoryMeasure = Literal["shrunk_ratio", "rate"]
 
@@ -50,7 +50,7 @@ class MapState:
     def from_query(cls, query: Mapping[str, str], opening: MapState) -> Self:
         """Read the state from a URL's query; whatever it does not say, or says wrongly, is as at the opening."""
         return cls(
-            level=_choice(query.get("level"), get_args(Level), opening.level),
+            level=_choice(query.get("level"), LEVELS, opening.level),
             measure=_choice(query.get("measure"), get_args(Measure), opening.measure),
             activities=_percent(query.get("activities"), opening.activities),
             paths=_percent(query.get("paths"), opening.paths),
@@ -168,10 +168,21 @@ class BreakdownView:
 
 def opening_state(results: Results, level: Level = "activity") -> MapState:
     """Return sliders that give a map of a dozen steps, whatever the study's size."""
-    activities = _up_to_step(OPENING_NODES, _of_level(results.nodes, level).height)
+    activities = _up_to_step(OPENING_NODES, count_steps(_of_level(results.nodes, level)))
     every = map_view(results, MapState(level=level, activities=activities))
-    wanted = OPENING_EDGES_PER_NODE * every.nodes.height
+    wanted = OPENING_EDGES_PER_NODE * count_steps(every.nodes)
     return MapState(level=level, activities=activities, paths=_up_to_step(wanted, every.edges.height))
+
+
+def levels(results: Results) -> list[Level]:
+    """Return the levels that the study has, from the finest to the coarsest."""
+    known = set(results.nodes["level"])
+    return [level for level in LEVELS if level in known]
+
+
+def level_of(query: Mapping[str, str], results: Results) -> Level:
+    """Return the level that a URL's query asks for; activities where it asks for none, or for one that is not there."""
+    return _choice(query.get("level"), levels(results), "activity")  # type: ignore[no-any-return]
 
 
 def map_view(results: Results, state: MapState) -> MapView:
@@ -191,7 +202,7 @@ def map_view(results: Results, state: MapState) -> MapView:
         edges=shown,
         hidden_by_sliders=int(released["n_events"].sum()) - int(shown["n_events"].sum()),
         hidden_by_threshold=pooled.item() if pooled.len() else 0,
-        n_nodes=nodes.height,
+        n_nodes=count_steps(nodes),
         n_edges=released.height,
     )
 
@@ -205,7 +216,8 @@ def phases_in_order(results: Results, level: Level) -> list[str]:
 
 def picture(results: Results, view: MapView, level: Level) -> Picture:
     """Return what the map shows as a picture to draw."""
-    phases = _of_level(results.nodes, "phase").select("phase", fr="label_fr", en="label_en")
+    named = _of_level(results.nodes, "phase").filter(~pl.col("activity").str.starts_with(END))
+    phases = named.select("phase", fr="label_fr", en="label_en")
     summary = results.summary
     return Picture(
         level=level,
@@ -378,7 +390,8 @@ def _of_level(frame: pl.DataFrame, level: str) -> pl.DataFrame:
 
 
 def _flow(edges: pl.DataFrame) -> pl.DataFrame:
-    return edges.filter(pl.col("source") != POOLED)
+    """Return the passages of a map: neither the pooled row, nor those from an outcome to the end."""
+    return edges.filter(pl.col("source") != POOLED, ~pl.col("source").str.starts_with(END))
 
 
 def _with_share(edges: pl.DataFrame) -> pl.DataFrame:

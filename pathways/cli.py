@@ -286,17 +286,27 @@ def _mine(commands: Commands) -> None:
         commands,
         "mine",
         "Map the pathways, count breakdowns, and release what may leave (11 patients or more).",
+        "Example: pathways mine study --filters women.toml --name women",
     )
     parser.add_argument("study", metavar="STUDY", type=Path, help="study folder")
+    parser.add_argument(
+        "--filters", metavar="FILE", type=Path, help="TOML or JSON: which patients, beside all (mined first)"
+    )
+    parser.add_argument("--name", default="", help="what to call the selection")
     parser.set_defaults(run=_run_mine)
 
 
 def _run_mine(args: argparse.Namespace) -> None:
+    from pathways.selections import read_stack
     from pathways.steps import mine
 
+    if args.name and args.filters is None:
+        raise InputError("--name is of a selection; give its filters with --filters")
+    stack = None if args.filters is None else read_stack(args.filters)
     with _progress() as report:
-        study = mine(args.study, progress=report)
-    console.print(f"Released: {', '.join(study.released_names())} in {args.study / 'released'}")
+        study = mine(args.study, filters=stack, name=args.name, progress=report)
+    made = study if stack is None else study.selection(stack.hash)
+    console.print(f"Released: {', '.join(made.released_names())} in {made.path / 'released'}")
 
 
 def _export(commands: Commands) -> None:

@@ -6,10 +6,12 @@ A release is a function of the `Material` and of the tables released before it, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
+
+import polars as pl
 
 from eventlogs.abstraction import Level
 from eventlogs.log import SIDE_SOURCES, EventLog
@@ -30,6 +32,7 @@ from pathways.disclosure import (
     release_territories,
     release_variants,
 )
+from pathways.drawing import release_layout
 from pathways.mining.cluster import clusters
 from pathways.mining.incidence import DEATHS, edge_waits, index_waits
 from pathways.mining.kernels import variants
@@ -59,6 +62,9 @@ class Material:
         Whether they are synthetic.
     cutoff : datetime.date or None
         The day until which they are complete.
+    molecules : polars.DataFrame or None
+        The molecule of each code of a medicine (`pathways.mining.codes.MOLECULE_COLUMNS`), where the source rows are
+        known: then maps are also made by code.
     """
 
     log: EventLog = field(repr=False)
@@ -68,6 +74,7 @@ class Material:
     source: str = ""
     synthetic: bool = False
     cutoff: date | None = None
+    molecules: pl.DataFrame | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, study: Study, policy: DisclosurePolicy = POLICY) -> Material:
@@ -81,6 +88,7 @@ class Material:
             source=study.manifest["source"]["name"],
             synthetic=study.manifest["synthetic"],
             cutoff=min((date.fromisoformat(day) for day in stated.values()), default=None),
+            molecules=study.molecules(),
         )
 
 
@@ -88,8 +96,15 @@ Release = Callable[[Material, Mapping[str, Released]], list[Released]]
 """Makes tables from the material and the tables released before it, by name."""
 
 
-def released(material: Material) -> list[Released]:
-    """Make every table of `RELEASES`, in order.
+def released(material: Material, releases: Sequence[Release] | None = None) -> list[Released]:
+    """Make every table of some releases, in order.
+
+    Parameters
+    ----------
+    material : Material
+        What they are made of.
+    releases : sequence of Release, optional
+        Default: `RELEASES`.
 
     Raises
     ------
@@ -97,18 +112,18 @@ def released(material: Material) -> list[Released]:
         There are too few patients for anything to leave.
     """
     done: dict[str, Released] = {}
-    for release in RELEASES:
+    for release in RELEASES if releases is None else releases:
         done |= {table.name: table for table in release(material, done)}
     return list(done.values())
 
 
 def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
-    """Release ``nodes``, ``edges``, ``edge_delays``, ``variants``, by activity and by phase where defined.
+    """Release ``nodes``, ``edges``, ``layout``, ``edge_delays``, ``variants``: by activity, phase and code where known.
 
     Variants are sequences of milestones where the definition names some; else whole sequences of activities.
     """
     log, pathway, gate = material.log, material.pathway, _gate(material)
-    by_level = process_maps(log, pathway)
+    by_level = process_maps(log, pathway, material.molecules)
     nodes, edges = release_map(by_level, pathway=pathway, **gate)
     delays = release_delays(by_level, edges, **gate)
     if pathway is not None and pathway.milestones:
@@ -117,7 +132,7 @@ def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
     else:
         whole = collapsed_variants(log, pathway)
         shared = release_variants(whole, nodes, edges, pathway=pathway, **gate)
-    return [nodes, edges, delays, shared]
+    return [nodes, edges, release_layout(nodes, edges), delays, shared]
 
 
 def _gate(material: Material) -> dict[str, Any]:
@@ -177,3 +192,6 @@ def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
 
 RELEASES: tuple[Release, ...] = (maps, breakdowns, incidence, groups, summary)
 """What `mine` releases, in the order in which tables protect each other."""
+
+OF_SELECTIONS: tuple[Release, ...] = (maps, breakdowns, summary)
+"""What `mine` releases of a selection of patients: what `pathways.disclosure.selections` can protect."""

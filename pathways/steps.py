@@ -5,6 +5,7 @@ Each takes paths and plain values, leaves a study folder behind, and returns an 
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from eventlogs.errors import DefinitionError, DisclosureRefused, StudyError, did
 from eventlogs.feeds import FEEDS, feed_of
 from eventlogs.log import EVENT_COLUMNS, HORIZON_COLUMNS, PATIENT_COLUMNS, EventLog, empty
 from eventlogs.quality import QualityComparison, QualityReport, check_log, compare_quality
-from pathways import definition
+from pathways import definition, selections
 from pathways.aggregates import LIMITS, read_aggregates, settings_of
 from pathways.definition import Language, Pathway
 from pathways.disclosure import (
@@ -31,6 +32,7 @@ from pathways.disclosure import (
     Origin,
     Released,
 )
+from pathways.filters import FilterStack
 from pathways.mining.pm4py_door import discover_released
 from pathways.releases import Material, released
 from pathways.risk.model import RiskModel, load_model
@@ -122,12 +124,19 @@ def build(
             _attribute(place, folder, chosen)
             (folder / "pathway.toml").write_text(chosen.text, encoding="utf-8")
         write_json(folder / "manifest.json", _manifest(place, door, chosen, made))
+        _keep_ledger(Path(out), folder)
         built = Study.open(folder)
         checked = QualityReport(()) if built.is_aggregate else quality_of(built)
         write_json(folder / "quality.json", checked.to_dict())
     study = Study.open(out)
     study.record(step)
     return Study.open(out)
+
+
+def _keep_ledger(former: Path, folder: Path) -> None:
+    """Take over what the former study released: building it again must not make it forget."""
+    if (former / "ledger").is_dir():
+        shutil.copytree(former / "ledger", folder / "ledger")
 
 
 def _attribute(place: Path, folder: Path, pathway: Pathway) -> None:
@@ -379,13 +388,28 @@ def compare(study: str | Path, against: str | Path) -> QualityComparison:
     return compare_quality(quality_of(Study.open(against)), quality_of(Study.open(study)))
 
 
-def mine(study: str | Path, *, policy: DisclosurePolicy = POLICY, progress: Progress = silent) -> Study:
+def mine(
+    study: str | Path,
+    *,
+    filters: FilterStack | str | Path | None = None,
+    name: str = "",
+    policy: DisclosurePolicy = POLICY,
+    progress: Progress = silent,
+) -> Study:
     """Map a study's pathways, decide its breakdowns, and write what may leave to ``released/``.
+
+    With filters, the same of the patients that they keep, to ``selections/<hash>/released/``: counts are rounded, and
+    nothing leaves that would tell of a few patients beside what the study released before
+    (`pathways.disclosure.ledger`, `pathways.disclosure.selections`). ``released/`` stays as it is.
 
     Parameters
     ----------
     study : path
         A study folder.
+    filters : FilterStack or path, optional
+        A stack, or a TOML or JSON file of one. The study must have been mined without filters first.
+    name : str
+        What to call the selection.
     policy : DisclosurePolicy
         How small a number may be.
     progress : callable
@@ -394,15 +418,21 @@ def mine(study: str | Path, *, policy: DisclosurePolicy = POLICY, progress: Prog
     Returns
     -------
     Study
+        ``study.selection(stack.hash)`` is what was released with filters.
 
     Raises
     ------
     StudyError
-        There is no whole study.
+        There is no whole study, or with filters it was not mined.
+    DefinitionError
+        The filters are not valid, or name what the log does not have.
     DisclosureRefused
-        There are too few patients for anything to leave.
+        There are too few patients for anything to leave, or together with earlier releases they would tell of a few.
     """
     opened = Study.open(study)
+    if filters is not None:
+        stack = filters if isinstance(filters, FilterStack) else selections.read_stack(filters)
+        return _mine_selection(opened, stack, name, policy, progress)
     with measured("mine") as step, replacing(opened.path / "released") as folder:
         progress("mine", 0, 2)
         tables = released(Material.of(opened, policy))
@@ -412,6 +442,24 @@ def mine(study: str | Path, *, policy: DisclosurePolicy = POLICY, progress: Prog
         progress("mine", 2, 2)
     opened.record(step | ({"model": refused} if refused else {}))
     return Study.open(study)
+
+
+def _mine_selection(
+    study: Study, stack: FilterStack, name: str, policy: DisclosurePolicy, progress: Progress
+) -> Study:
+    with measured("mine") as step, selections.one_at_a_time(study):
+        progress("mine", 0, 2)
+        prepared = selections.prepare(study, stack, policy)
+        progress("mine", 1, 2)
+        selections.remember(study, prepared)
+        with replacing(study.path / "selections" / stack.hash) as folder:
+            selections.describe(folder, prepared, name, policy)
+            (folder / "released").mkdir()
+            write_released(folder / "released", prepared.tables)
+            refused = _write_models(folder / "released", list(prepared.tables))
+        progress("mine", 2, 2)
+    study.record(step | {"filter_hash": stack.hash} | ({"model": refused} if refused else {}))
+    return Study.open(study.path)
 
 
 def _write_models(folder: Path, maps: list[Released]) -> str:

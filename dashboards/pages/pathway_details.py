@@ -12,8 +12,10 @@ from dash.development.base_component import Component
 from dashboards import parts, views
 from dashboards.figures import CONFIG, HISTOGRAM_HEIGHT, delay_histogram
 from dashboards.results import Results
-from dashboards.views import ARROW, HIDDEN_KEY, Level, MapState, MapView
+from dashboards.views import ARROW, HIDDEN_KEY, MapState, MapView
 from dashboards.words import Words
+from eventlogs.abstraction import Level
+from pathways.drawing import count_steps
 from pathways.drawing.colours import phase_colours
 from pathways.mining.kernels import END, START
 
@@ -298,17 +300,27 @@ def table(results: Results, view: MapView, state: MapState, words: Words) -> htm
 def filter_sentence(view: MapView, state: MapState, words: Words) -> str:
     return words(
         "map.filter_line",
-        level=levels(words)[state.level],
+        level=_level_name(state.level, words),
         measure=measures(words)[state.measure],
-        steps=words.number(view.nodes.height),
+        steps=words.number(count_steps(view.nodes)),
         all_steps=words.number(view.n_nodes),
         paths=words.number(view.edges.height),
         all_paths=words.number(view.n_edges),
     )
 
 
-def levels(words: Words) -> dict[str, str]:
-    return {"activity": words("map.level_activity"), "phase": words("map.level_phase")}
+def levels(results: Results, words: Words) -> dict[str, str]:
+    """Return the names of the levels that the study has, from the finest to the coarsest."""
+    return {level: _level_name(level, words) for level in views.levels(results)}
+
+
+def _level_name(level: Level, words: Words) -> str:
+    names = {
+        "code": words("map.level_code"),
+        "activity": words("map.level_activity"),
+        "phase": words("map.level_phase"),
+    }
+    return names[level]
 
 
 def measures(words: Words) -> dict[str, str]:

@@ -203,7 +203,7 @@ class Known:
 
     def targets(self, level: str, source: str) -> list[str]:
         """Return the nodes that are shown after another."""
-        return [t for one, s, t in self.edges if (one, s) == (level, source) and t != END]
+        return [t for one, s, t in self.edges if (one, s) == (level, source) and not t.startswith(END)]
 
 
 def _rows(table: Released, *columns: str) -> list[tuple[Any, ...]]:

@@ -13,7 +13,7 @@ suppression: disclosure protection for sensitive tabular data*, Networks 22, 199
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -43,11 +43,17 @@ class FlowLevel:
         ``activity``, ``at_least``, ``at_most``: what is published of the patients of a node.
     total_between : (int, int) or None
         Between what the level's total flow is known to be from elsewhere; None: it is known nowhere.
+    groups : mapping of str to str
+        Node of this level by node of the finest; a node that it does not name is the same at both.
+    collapsed : bool
+        Runs of one node are written once: the level has no edge from a node to itself.
     """
 
     edges: pl.DataFrame
     nodes: pl.DataFrame
     total_between: tuple[int, int] | None = None
+    groups: Mapping[str, str] = field(default_factory=dict)
+    collapsed: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,10 @@ class FlowSystem:
     up: Numbers
     cost: Numbers
     n_edges: int
+
+    def holding(self, fixed: Flags) -> FlowSystem:
+        """Return the system in which these cells can't be hidden."""
+        return replace(self, down=np.where(fixed, 0, self.down), up=np.where(fixed, 0, self.up))
 
     def push(self, hidden: Flags, direction: Numbers) -> Numbers:
         """Return the deviation farthest in `direction` among those that fit everything published."""
@@ -119,15 +129,13 @@ Row = dict[int, float]
 """A linear form: coefficient by cell."""
 
 
-def flow_system(levels: Sequence[FlowLevel], coarser: Mapping[str, str]) -> FlowSystem:
+def flow_system(levels: Sequence[FlowLevel]) -> FlowSystem:
     """Write the constraints of a map, of one level or more.
 
     Parameters
     ----------
     levels : sequence of FlowLevel
-        The finest first; edges of the others are sums of its edges between different groups.
-    coarser : mapping of str to str
-        Group of each node of the first level; a node it does not name is its own group.
+        The finest first; edges of the others are sums of its edges between their groups.
 
     Raises
     ------
@@ -139,7 +147,7 @@ def flow_system(levels: Sequence[FlowLevel], coarser: Mapping[str, str]) -> Flow
     ]
     flow = np.concatenate([level.edges["n_events"].to_numpy() for level in levels]).astype(np.float64)
     index = {key: cell for cell, key in enumerate(keys)}
-    sums = [*_balance(keys), *_links(index, len(levels), coarser)]
+    sums = [*_balance(keys), *_links(index, levels)]
     if np.any(_matrix(sums, len(keys)) @ flow):
         raise DisclosureRefused("the levels of a map do not add up; build them from one log")
     starts = {cell: 1.0 for (i, source, _), cell in index.items() if i == 0 and source == START}
@@ -175,14 +183,14 @@ def _balance(keys: Sequence[tuple[int, str, str]]) -> list[Row]:
     return [row for node, row in rows.items() if node not in (START, END)]
 
 
-def _links(index: Mapping[tuple[int, str, str], int], n_levels: int, coarser: Mapping[str, str]) -> list[Row]:
+def _links(index: Mapping[tuple[int, str, str], int], levels: Sequence[FlowLevel]) -> list[Row]:
     """An edge of a coarser level is the sum of the finest edges between its groups."""
     rows: dict[tuple[int, str, str], Row] = {key: {cell: -1.0} for key, cell in index.items() if key[0] > 0}
     for (i, source, target), cell in index.items():
-        pair = (coarser.get(source, source), coarser.get(target, target))
-        if i == 0 and pair[0] != pair[1]:
-            for level in range(1, n_levels):
-                rows.setdefault((level, *pair), {})[cell] = 1.0
+        for number, level in enumerate(levels[1:], start=1) if i == 0 else ():
+            pair = (level.groups.get(source, source), level.groups.get(target, target))
+            if pair[0] != pair[1] or not level.collapsed:
+                rows.setdefault((number, *pair), {})[cell] = 1.0
     return list(rows.values())
 
 
@@ -209,19 +217,20 @@ def nearest(number: int, step: int) -> int:
 def _node_bounds(
     levels: Sequence[FlowLevel], keys: Sequence[tuple[int, str, str]], flow: Numbers
 ) -> tuple[list[Row], Numbers]:
-    """A node has at least one event a patient, and at most its patients start or end there."""
+    """A node has at least one event a patient, and at most its patients start there, or end, whatever the outcome."""
     patients = {(i, name): limits for i, level in enumerate(levels) for name, *limits in level.nodes.rows()}
     into: dict[tuple[int, str], Row] = {node: {} for node in patients}
-    terminals: list[tuple[int, tuple[int, str]]] = []
+    terminals: dict[tuple[str, tuple[int, str]], Row] = {}
     for cell, (i, source, target) in enumerate(keys):
         if (i, target) in into:
             into[i, target][cell] = -1.0
-        if source == START or target == END:
-            terminals.append((cell, (i, target if source == START else source)))
-    known = [(cell, node) for cell, node in terminals if node in patients]
+        if source == START and (i, target) in patients:
+            terminals.setdefault((START, (i, target)), {})[cell] = 1.0
+        if target.startswith(END) and (i, source) in patients:
+            terminals.setdefault((END, (i, source)), {})[cell] = 1.0
     room = [sum(flow[cell] for cell in row) - patients[node][0] for node, row in into.items()]
-    room += [patients[node][1] - flow[cell] for cell, node in known]
-    return [*into.values(), *({cell: 1.0} for cell, _ in known)], np.array(room, dtype=np.float64)
+    room += [patients[node][1] - sum(flow[cell] for cell in row) for (_, node), row in terminals.items()]
+    return [*into.values(), *terminals.values()], np.array(room, dtype=np.float64)
 
 
 def protect_flows(

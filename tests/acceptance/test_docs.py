@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 
 from pathways.cli import main
+from tests.notebook import blocks, run
 
 DOCS = Path(__file__).parents[2] / "docs"
-SERVES = ["pathways", "serve"]
 
 
-def page(kind: str, name: str) -> Path:
-    return DOCS / kind / f"{name}.md"
-
-
-def blocks(text: str) -> list[tuple[str, str]]:
-    """Return the blocks of shell and Python in order, those of a list dedented."""
-    found = re.findall(r"^( *)```(sh|python)\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
-    return [(kind, re.sub(rf"^{indent}", "", code, flags=re.MULTILINE)) for indent, kind, code in found]
-
-
-def run(written: Path) -> int:
-    """Run a page in the present folder; return how many blocks it has."""
-    namespace: dict[str, object] = {}
-    every = blocks(written.read_text(encoding="utf-8"))
-    for kind, code in every:
-        if kind == "python":
-            exec(compile(code, written.name, "exec"), namespace)
-        else:
-            command_lines(code)
-    return len(every)
-
-
-def command_lines(code: str) -> None:
-    for line in code.replace("\\\n", " ").splitlines():
-        words = shlex.split(line, comments=True)
-        if words and words[:2] != SERVES:
-            assert words[0] == "pathways" and main(words[1:]) == 0, line
-
-
-def test_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", sorted((DOCS / "tutorials").glob("*.md")), ids=lambda page: page.stem)
+def test_tutorial_runs_and_prints_what_it_says(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(page("tutorials", "from-extract-to-list")) > 5
+    text = page.read_text(encoding="utf-8")
+    for block, printed in run(text):
+        assert printed == block.code
+    assert len(blocks(text)) > 5
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +42,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("written", sorted((DOCS / "how-to").glob("*.md")), ids=lambda page: page.stem)
-def test_how_to_runs(written: Path, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", sorted((DOCS / "how-to").glob("*.md")), ids=lambda page: page.stem)
+def test_how_to_runs(page: Path, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(world, tmp_path / "world")
     monkeypatch.chdir(tmp_path / "world")
-    run(written)
+    for block, printed in run(page.read_text(encoding="utf-8")):
+        assert printed == block.code
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)

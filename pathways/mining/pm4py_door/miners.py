@@ -12,6 +12,7 @@ from eventlogs.abstraction import Level
 from eventlogs.errors import DisclosureRefused, LogError
 from pathways.mining.kernels import ELSEWHERE, END, START
 from pathways.mining.maps import ProcessMap
+from pathways.mining.outcomes import one_end
 from pathways.mining.pm4py_door.door import pm4py_module
 from pathways.mining.pm4py_door.models import HeuristicsModel, ProcessModel
 from pathways.mining.pm4py_door.weighted import Variants, occurrences, pairs, returns, terminals, weights_of
@@ -119,7 +120,7 @@ def discover_released(edges: pl.DataFrame, *, level: Level = "activity", name: s
         No edge from ``▶`` or none to ``■`` is shown.
     """
     one = edges.filter(pl.col("level") == level) if "level" in edges.columns else edges
-    rows = _connected(one.filter(pl.col("source") != ELSEWHERE).select("source", "target", "n_events").rows())
+    rows = _connected(one_end(one.filter(pl.col("source") != ELSEWHERE)).rows())
     starts = {target: n for source, target, n in rows if source == START}
     ends = {source: n for source, target, n in rows if target == END}
     if not starts or not ends:
