@@ -143,15 +143,15 @@ def _told(
     everybody = np.ones(log.n_patients, dtype=np.bool_)
     published = [
         everybody,
-        _among(log, log.events),
-        *chain(*(_flags(log, entry).values() for entry in entries)),
+        among(log, log.events),
+        *chain(*(flags_of(log, entry).values() for entry in entries)),
     ]
-    before = next((_flags(log, entry) for entry in entries if entry.key == key), {})
+    before = next((flags_of(log, entry) for entry in entries if entry.key == key), {})
     told: dict[str, Flags] = {}
     last = {"patients": logs[-1].patients, "with_events": logs[-1].events}
     steps = {f"step_{place}": left.patients for place, left in enumerate(logs[:-1], start=1)}
     for name, frame in (last | steps).items():
-        flags = _among(log, frame)
+        flags = among(log, frame)
         if name not in before and tells_of_few(flags, published, policy):
             if name in last:
                 raise DisclosureRefused(REFUSAL)
@@ -161,13 +161,13 @@ def _told(
     return told
 
 
-def _among(log: EventLog, frame: pl.DataFrame) -> Flags:
+def among(log: EventLog, frame: pl.DataFrame) -> Flags:
     """Return which patients of the log a frame tells of."""
     flags: Flags = log.patients["patient_id"].is_in(frame["patient_id"].unique().implode()).to_numpy()
     return flags
 
 
-def _flags(log: EventLog, entry: Entry) -> dict[str, Flags]:
+def flags_of(log: EventLog, entry: Entry) -> dict[str, Flags]:
     """Return the sets of an entry in the order of the log's patients."""
     ordered = log.patients.select("patient_id").join(
         entry.sets, on="patient_id", how="left", maintain_order="left"
@@ -189,14 +189,14 @@ def _check_nodes(
     """Refuse a selection that holds, or is, nearly all patients of a node of the study's own map."""
     levels = {"activity": log, "phase": log if pathway is None else phase_log(log, pathway)}
     for level, name in nodes.drop_nulls("n_patients").select("level", "activity").rows():
-        node = _among(log, levels[level].events.filter(activity=name))
+        node = among(log, levels[level].events.filter(activity=name))
         if any(few_apart(one, [node], policy, nested=True) for one in chosen):
             raise DisclosureRefused(REFUSAL)
 
 
 def _nested(log: EventLog, chosen: Flags, entries: Sequence[Entry]) -> list[Mapping[str, pl.DataFrame]]:
     """Return the tables of the entries whose patients contain, or are contained in, those chosen."""
-    sets = [(_flags(log, entry)["patients"], entry.tables) for entry in entries]
+    sets = [(flags_of(log, entry)["patients"], entry.tables) for entry in entries]
     return [tables for other, tables in sets if not (chosen & ~other).any() or not (other & ~chosen).any()]
 
 
@@ -262,12 +262,18 @@ def _entry(folder: Path) -> Entry:
 
 def remember(study: Study, prepared: Prepared) -> None:
     """Write a selection into the ledger, before it is released."""
-    with replacing(_ledger(study) / prepared.entry.key) as folder:
+    keep(study, prepared.entry)
+    place = _ledger(study) / prepared.entry.key / "filters.toml"
+    place.write_text(prepared.stack.to_toml(), encoding="utf-8")
+
+
+def keep(study: Study, entry: Entry) -> None:
+    """Write an entry into the ledger."""
+    with replacing(_ledger(study) / entry.key) as folder:
         (folder / "tables").mkdir()
-        prepared.entry.sets.write_parquet(folder / "sets.parquet")
-        for name, frame in prepared.entry.tables.items():
+        entry.sets.write_parquet(folder / "sets.parquet")
+        for name, frame in entry.tables.items():
             frame.write_parquet(folder / "tables" / f"{name}.parquet")
-        (folder / "filters.toml").write_text(prepared.stack.to_toml(), encoding="utf-8")
 
 
 def describe(folder: Path, prepared: Prepared, name: str, policy: DisclosurePolicy) -> None:

@@ -102,8 +102,17 @@ RELEASED_FUNNEL_COLUMNS: dict[str, Any] = {
     "outside": pl.String,
 }
 
-BESIDE_COLUMNS: dict[str, Any] = {"group": pl.String, "key": pl.String, "k": pl.Int64}
-"""Counts published of sets of patients that contain a group or are part of it; a null ``key`` is of any measure."""
+BESIDE_COLUMNS: dict[str, Any] = {
+    "group": pl.String,
+    "key": pl.String,
+    "k": pl.Int64,
+    "n": pl.Int64,
+    "same": pl.Boolean,
+}
+"""What was released of sets that contain a group, are part of it, or are it (``same``): ``k`` of ``n`` patients.
+
+``key`` is the words of the measure (`key_of`) with tabs between; null: of any measure. A null ``k`` was hidden.
+"""
 
 EVERYBODY: Key = ("all",)
 """The key of a group's own size."""
@@ -253,20 +262,39 @@ def _alone(pathway: Pathway | None, activities: Sequence[str]) -> dict[str, str]
 
 @dataclass(frozen=True)
 class _Near:
-    """Counts known of sets that contain a group or are part of it, by group and key."""
+    """What is known of sets that contain a group or are part of it, by group and key: (k, n, same)."""
 
-    counts: Mapping[tuple[str, str | None], Integers]
+    rows: Mapping[tuple[str, str | None], list[tuple[int | None, int | None, bool]]]
 
-    def few_apart(self, group: str, key: Key, count: int, policy: DisclosurePolicy) -> bool:
-        """Say whether a count differs by a few from one that is known."""
-        known = [self.counts.get((group, word)) for word in ("\t".join(key), None)]
-        gaps = [np.abs(one - count) for one in known if one is not None]
-        return any(bool(np.any((gap > 0) & (gap < policy.threshold))) for gap in gaps)
+    def of(self, group: str, key: Key) -> list[tuple[int | None, int | None, bool]]:
+        """Return what is known of a cell."""
+        return [*self.rows.get((group, "\t".join(key)), []), *self.rows.get((group, None), [])]
+
+    def forbids(self, group: str, key: Key, count: int, size: int, policy: DisclosurePolicy) -> bool:
+        """Say whether a count was hidden, or differs by a few from one that is known, with the event or without it."""
+        for k, n, _ in self.of(group, key):
+            gaps = [] if k is None else [abs(count - k)]
+            gaps += [] if k is None or n is None else [abs(abs(size - n) - abs(count - k))]
+            if k is None or any(0 < gap < policy.threshold for gap in gaps):
+                return True
+        return False
+
+    def knows(self, group: str, key: Key) -> bool:
+        """Say whether the very count is known."""
+        return any(same and k is not None for k, _, same in self.of(group, key))
 
 
 def _near(beside: pl.DataFrame) -> _Near:
-    parts = beside.group_by("group", "key").agg("k")
-    return _Near({(group, key): np.array(k, dtype=np.int64) for group, key, k in parts.rows()})
+    rows: dict[tuple[str, str | None], list[tuple[int | None, int | None, bool]]] = {}
+    for group, key, k, n, same in beside.select(*BESIDE_COLUMNS).rows():
+        rows.setdefault((group, key), []).append((k, n, same))
+    return _Near(rows)
+
+
+def _known_cells(counted: _Sets, near: _Near) -> Flags:
+    """Return the cells of named groups that were released before: they can't be hidden."""
+    known = [[near.knows(name, key) for name in counted.groups] for key in counted.keys]
+    return np.array(known, dtype=np.bool_).reshape(len(counted.keys), len(counted.groups))
 
 
 def _shown_of_two(counted: _Sets, near: _Near, policy: DisclosurePolicy) -> set[tuple[str, Key]]:
@@ -287,7 +315,7 @@ def _shown_of_two(counted: _Sets, near: _Near, policy: DisclosurePolicy) -> set[
 def _check_sizes(counted: _Sets, near: _Near, policy: DisclosurePolicy) -> None:
     sizes = dict(zip(counted.groups, counted.n.tolist(), strict=False))
     few = any(size < policy.threshold for size in counted.n.tolist() if size)
-    if few or any(near.few_apart(name, EVERYBODY, size, policy) for name, size in sizes.items()):
+    if few or any(near.forbids(name, EVERYBODY, size, size, policy) for name, size in sizes.items()):
         raise DisclosureRefused(
             "the size of a group, of who is in none, or its difference to what was released before, is below the "
             f"threshold of {policy.threshold} patients; compare groups that leave out nobody or more"
@@ -317,13 +345,13 @@ def _small_cells(counted: _Sets, near: _Near, policy: DisclosurePolicy) -> Flags
     small = (k < policy.threshold) | (n - k < policy.threshold) | ~counted.comparable
     for row, key in enumerate(counted.keys):
         for place, name in enumerate(counted.groups):
-            small[row, place] |= near.few_apart(name, key, int(k[row, place]), policy)
+            small[row, place] |= near.forbids(name, key, int(k[row, place]), int(n[place]), policy)
     return small
 
 
 def _protected_rows(counted: _Sets, near: _Near, policy: DisclosurePolicy) -> list[Key]:
     small = np.asarray(_small_cells(counted, near, policy).any(axis=1))
-    cells = _Cells.of(counted, small, policy)
+    cells = _Cells.of(counted, small, _known_cells(counted, near), policy)
     system = cells.system()
     reach = farthest(system, policy.threshold)
     hidden = protect_flows(system, cells.hidden(), policy.threshold, reach)
@@ -339,10 +367,11 @@ class _Cells:
     watched: list[bool] = field(default_factory=list)
     row: list[int] = field(default_factory=list)
     is_hidden: list[bool] = field(default_factory=list)
+    fixed: list[bool] = field(default_factory=list)
     sums: list[dict[int, float]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, counted: _Sets, small: Flags, policy: DisclosurePolicy) -> _Cells:
+    def of(cls, counted: _Sets, small: Flags, known: Flags, policy: DisclosurePolicy) -> _Cells:
         """Write all that is known of the counts: cells, and sums of cells that are 0."""
         cells, width = cls(), len(counted.n)
         index: dict[tuple[Key, int], int] = {}
@@ -353,6 +382,7 @@ class _Cells:
                 place = cells.add(
                     value, policy, row=row if named else -1, hidden=bool(small[row]) or not named
                 )
+                cells.fixed[place] = named and bool(known[row, group])
                 index[key, group] = place
             cells.sums.append({index[key, group]: 1.0 for group in range(width)})
         for group in range(width):
@@ -369,6 +399,7 @@ class _Cells:
         self.watched.append(0 < value < policy.threshold)
         self.row.append(row)
         self.is_hidden.append(hidden)
+        self.fixed.append(False)
         return len(self.values) - 1
 
     def less(self, whole: int | None, parts: Iterable[int], value: int, policy: DisclosurePolicy) -> int:
@@ -454,6 +485,7 @@ class _Cells:
         order = self._order()
         number = np.argsort(order)
         values = np.array(self.values, dtype=np.float64)[order]
+        fixed = np.array(self.fixed, dtype=np.bool_)[order]
         rows = np.repeat(np.arange(len(self.sums)), [len(row) for row in self.sums])
         columns = number[[cell for row in self.sums for cell in row]]
         factors = np.array([factor for row in self.sums for factor in row.values()])
@@ -461,8 +493,8 @@ class _Cells:
             equal=csr_array((factors, (rows, columns)), shape=(len(self.sums), len(values))),
             least=csr_array((0, len(values)), dtype=np.float64),
             room=np.zeros(0),
-            down=values,
-            up=np.full(len(values), np.inf),
+            down=np.where(fixed, 0, values),
+            up=np.where(fixed, 0, np.inf),
             cost=values + 1,
             n_edges=int(np.sum(self.watched)),
         )
@@ -485,30 +517,37 @@ def _steps_and_sides(counted: _Sets) -> list[tuple[str, int]]:
 def _shown_of_many(counted: _Sets, near: _Near, policy: DisclosurePolicy) -> set[tuple[str, Key]]:
     """Return the groups that can be shown for each step."""
     sizes = counted.n
-    apart = [near.few_apart(name, EVERYBODY, int(sizes[i]), policy) for i, name in enumerate(counted.groups)]
+    apart = [
+        near.forbids(name, EVERYBODY, int(sizes[i]), int(sizes[i]), policy)
+        for i, name in enumerate(counted.groups)
+    ]
     small_group = (sizes < policy.threshold) & (sizes > 0)
     small_group[: len(apart)] |= apart
     gone = protect_sum(sizes, small_group, policy.threshold)
-    small = _small_cells(counted, near, policy)
+    small, known = _small_cells(counted, near, policy), _known_cells(counted, near)
     shown: set[tuple[str, Key]] = set()
     for row, key in enumerate(counted.keys):
         if key[0] == "activity":
             hidden = gone.copy()
             hidden[: len(counted.groups)] |= small[row]
             hidden |= (counted.k[row] > 0) & (counted.k[row] < policy.threshold)
-            hidden = _protect_step(counted.k[row], sizes, hidden, policy.threshold)
+            told = np.append(known[row], [False] * int(counted.left_out)).astype(np.bool_)
+            hidden |= _protect_step(counted.k[row], sizes, hidden, told, policy.threshold)
             shown |= {(name, key) for name, absent in zip(counted.groups, hidden, strict=False) if not absent}
     return shown
 
 
-def _protect_step(k: Integers, n: Integers, hidden: Flags, width: int) -> Flags:
-    """Hide the smallest groups until each hidden one may have any of enough counts, given the others and the sum."""
-    hidden = hidden.copy()
+def _protect_step(k: Integers, n: Integers, hidden: Flags, told: Flags, width: int) -> Flags:
+    """Hide the smallest groups until each hidden one may have any of enough counts, given the others and the sum.
+
+    What was told before can't be hidden.
+    """
+    unknown = hidden & ~told
     for group in np.argsort(n, kind="stable"):
-        if _wide_enough(k[hidden], n[hidden], width):
+        if _wide_enough(k[unknown], n[unknown], width):
             break
-        hidden[group] = True
-    return hidden
+        unknown[group] = not told[group]
+    return unknown
 
 
 def _wide_enough(k: Integers, n: Integers, width: int) -> bool:

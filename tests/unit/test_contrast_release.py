@@ -302,11 +302,17 @@ def test_what_is_known_of_nearly_the_same_patients_hides_a_row_or_the_groups():
     log, groups = cohort(3, (900, 1100), once=True)
     comparison, done = compare(log, groups, pathway()), released_of(log)
     k = comparison.counts.filter(group="g0", activity="b")["k"].item()
-    near = pl.DataFrame({"group": ["g0"], "key": ["activity\tb"], "k": [k - 4]})
+    near = pl.DataFrame({"group": ["g0"], "key": ["activity\tb"], "k": [k - 4], "n": None, "same": False})
     assert release_contrast(comparison, done, beside=near)[0].frame.filter(activity="b").is_empty()
     far = near.with_columns(k=k - 40)
     assert not release_contrast(comparison, done, beside=far)[0].frame.filter(activity="b").is_empty()
-    size = pl.DataFrame({"group": ["g1"], "key": ["\t".join(EVERYBODY)], "k": [1095]})
+    without = near.with_columns(k=k - 40, n=900 - 44)
+    assert release_contrast(comparison, done, beside=without)[0].frame.filter(activity="b").is_empty()
+    hidden = near.with_columns(k=pl.lit(None, dtype=pl.Int64))
+    assert release_contrast(comparison, done, beside=hidden)[0].frame.filter(activity="b").is_empty()
+    size = pl.DataFrame(
+        {"group": ["g1"], "key": ["\t".join(EVERYBODY)], "k": [1095], "n": [1095], "same": False}
+    )
     with pytest.raises(DisclosureRefused, match="released before"):
         release_contrast(comparison, done, beside=size)
 
