@@ -19,6 +19,7 @@ import polars as pl
 
 from eventlogs.errors import LogError, did_you_mean
 from eventlogs.log import EVENT_COLUMNS, PATIENT_COLUMNS, TIME, EventLog
+from eventlogs.patient_level import NOTICE, keep_outside_released
 
 OWN = "care:"
 """Prefix of the attributes that the standard has no name for."""
@@ -37,9 +38,6 @@ STANDARD = {
 
 PATIENT = {name: OWN + name for name in PATIENT_COLUMNS if name != "patient_id"}
 """Trace attribute of each column of the patients."""
-
-NOTICE = "patient-level data: it stays where the log may be, and never enters a folder of released tables"
-"""What a written log says of itself."""
 
 _Row = tuple[str | None, ...]
 
@@ -173,7 +171,10 @@ def write(log: EventLog, path: Path) -> None:
     ------
     LogError
         The path ends otherwise, or can't be written.
+    DisclosureRefused
+        It is in a folder ``released``.
     """
+    keep_outside_released(path, "an event log")
     if not path.name.endswith((".xes", ".xes.gz")):
         raise LogError(f"{path.name} does not end in .xes or .xes.gz; give a path that does")
     with _created(path) as file:

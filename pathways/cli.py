@@ -290,6 +290,12 @@ def _mine(commands: Commands) -> None:
     )
     parser.add_argument("study", metavar="STUDY", type=Path, help="study folder")
     parser.add_argument(
+        "--ties",
+        choices=("order", "sets"),
+        default="order",
+        help="events of one day: in the definition's order, or as one step, their set (default: order)",
+    )
+    parser.add_argument(
         "--filters", metavar="FILE", type=Path, help="TOML or JSON: which patients, beside all (mined first)"
     )
     parser.add_argument("--name", default="", help="what to call the selection")
@@ -304,7 +310,7 @@ def _run_mine(args: argparse.Namespace) -> None:
         raise InputError("--name is of a selection; give its filters with --filters")
     stack = None if args.filters is None else read_stack(args.filters)
     with _progress() as report:
-        study = mine(args.study, filters=stack, name=args.name, progress=report)
+        study = mine(args.study, filters=stack, name=args.name, ties=args.ties, progress=report)
     made = study if stack is None else study.selection(stack.hash)
     console.print(f"Released: {', '.join(made.released_names())} in {made.path / 'released'}")
 
@@ -377,13 +383,21 @@ def _export(commands: Commands) -> None:
         default="n_patients",
         help="what a drawn map's arrows show (default: n_patients)",
     )
+    for what in ("activities", "paths"):
+        parser.add_argument(
+            f"--{what}-share",
+            type=_share,
+            default=1.0,
+            metavar="SHARE",
+            help=f"of the most frequent {what} that a drawn map keeps, 0 to 1 (default: 1)",
+        )
     parser.set_defaults(run=_run_export)
 
 
 def _run_export(args: argparse.Namespace) -> None:
     from pathways.exports import EXPORTS, export
 
-    names = ("level", "patient", "model", "language", "measure")
+    names = ("level", "patient", "model", "language", "measure", "activities_share", "paths_share")
     path = export(args.study, args.what, args.out, **{name: getattr(args, name) for name in names})
     patient_level = args.what in EXPORTS and EXPORTS[args.what].patient_level
     notice = "Patient-level: keep it where the study may be. " if patient_level else ""
@@ -484,6 +498,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a share from 0 to 1")
     return value
 
 

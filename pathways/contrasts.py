@@ -7,10 +7,9 @@ what the ledger has.
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import get_args
 
@@ -18,17 +17,17 @@ import numpy as np
 import polars as pl
 
 from eventlogs.activities import Attribution
-from eventlogs.errors import DisclosureRefused, InputError, StudyError, did_you_mean
+from eventlogs.errors import InputError, StudyError, did_you_mean
 from eventlogs.log import EventLog
 from pathways.definition import Pathway
 from pathways.disclosure import DisclosurePolicy, Origin, Released
-from pathways.disclosure.compare import BESIDE_COLUMNS, EVERYBODY, Key, release_contrast
-from pathways.disclosure.ledger import REFUSAL, Flags, few_apart, few_in_a_sum, tells_of_few
+from pathways.disclosure.compare import BESIDE_COLUMNS, EVERYBODY, release_contrast
+from pathways.disclosure.ledger import few_apart
 from pathways.filters import FilterStack
 from pathways.mining.compare import compare
 from pathways.mining.groups import COLUMNS, Groups, by_column, by_facility, by_period, by_sets
 from pathways.releases import Material
-from pathways.selections import Entry, among, flags_of, read_ledger
+from pathways.selections import among, flags_of, read_ledger, remember_groups
 from pathways.study import Study
 
 FACILITY_RULES: Mapping[str, Attribution] = {
@@ -122,17 +121,10 @@ def _facility_rule(word: str) -> Attribution:
     return FACILITY_RULES[word or "first"]
 
 
-@dataclass(frozen=True)
-class Contrast:
-    """What a comparison releases, and what the study must remember before it does."""
+def released_contrast(study: Study, question: Question, policy: DisclosurePolicy) -> list[Released]:
+    """Compare, hold it against all that the study released before, and remember what is told.
 
-    name: str
-    tables: tuple[Released, ...]
-    entries: tuple[Entry, ...] = field(repr=False)
-
-
-def prepare(study: Study, question: Question, policy: DisclosurePolicy) -> Contrast:
-    """Compare, hold it against all that the study released before, and make the tables.
+    Call it within `pathways.selections.one_at_a_time`.
 
     Raises
     ------
@@ -148,55 +140,32 @@ def prepare(study: Study, question: Question, policy: DisclosurePolicy) -> Contr
     material = Material.of(study, policy)
     log, pathway = material.log, material.pathway
     groups = question.groups(log, pathway)
-    members = _members(log, groups)
-    earlier = [
-        (flags_of(log, entry), entry)
-        for entry in read_ledger(study)
-        if not entry.key.startswith(f"contrast-{question.name}.")
-    ]
-    untold = _untold(log, members, [flags for flags, _ in earlier], policy)
+    members = {name: groups.of.filter(group=name).select("patient_id") for name in groups.names}
+    untold = _untold(study, log, members, policy) if len(members) > 2 else []
     comparison = compare(log, groups, pathway, minimum=policy.threshold)
     done = {name: study.released(name) for name in study.released_names()}
-    phases = {} if pathway is None else pathway.phase_of()
-    known = [
-        _beside(members, earlier, done, phases),
-        _of_territories(question, members, done),
-        _refused(untold),
-    ]
+    beside = beside_groups(study, log, members, of=question.name)
+    known = [beside, _of_territories(question, members, done), _refused(untold)]
     origin = Origin(study.manifest["study"], (question.say(pathway, groups),))
     tables = release_contrast(
         comparison, done, pathway=pathway, beside=pl.concat(known), policy=policy, origin=origin
     )
-    entries = _entries(question.name, log, members, tables[0], policy)
-    return Contrast(question.name, tuple(tables), tuple(entries))
-
-
-def _members(log: EventLog, groups: Groups) -> dict[str, Flags]:
-    return {name: among(log, groups.of.filter(group=name)) for name in groups.names}
+    told = _remembered(
+        tables[0].frame, done, len(members) == 2, {} if pathway is None else pathway.phase_of()
+    )
+    sets = {name: members[name] for name in told}
+    remember_groups(study, log, sets, told, of=question.name, policy=policy)
+    return tables
 
 
 def _untold(
-    log: EventLog,
-    members: Mapping[str, Flags],
-    earlier: Sequence[Mapping[str, Flags]],
-    policy: DisclosurePolicy,
+    study: Study, log: EventLog, members: Mapping[str, pl.DataFrame], policy: DisclosurePolicy
 ) -> list[str]:
-    """Return the groups whose size would, with what was told before, tell of a few; of two groups, refuse then."""
-    before = [flags for sets in earlier for flags in sets.values()]
-    whole = [np.ones(log.n_patients, dtype=np.bool_), among(log, log.events)]
-    if len(members) == 2:
-        told = list(whole) + before
-        for flags in members.values():
-            if tells_of_few(flags, told, policy):
-                raise DisclosureRefused(REFUSAL)
-            told.append(flags)
-        return []
-    large = {name: flags for name, flags in members.items() if flags.sum() >= policy.threshold}
-    untold = [name for name, flags in large.items() if few_apart(flags, [*whole, *before], policy)]
-    told = [flags for name, flags in large.items() if name not in untold]
-    if before and few_in_a_sum([*whole, *before, *told], policy):
-        raise DisclosureRefused(REFUSAL)
-    return untold
+    """Return the groups of many whose size would tell of a few beside an earlier one: they stay among the others."""
+    earlier = [flags for entry in read_ledger(study) for flags in flags_of(log, entry).values()]
+    groups = {name: among(log, frame) for name, frame in members.items()}
+    others = [flags for flags in earlier if not any(np.array_equal(flags, one) for one in groups.values())]
+    return [name for name, flags in groups.items() if few_apart(flags, others, policy)]
 
 
 def _refused(untold: Sequence[str]) -> pl.DataFrame:
@@ -204,58 +173,8 @@ def _refused(untold: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=BESIDE_COLUMNS, orient="row")
 
 
-def _beside(
-    members: Mapping[str, Flags],
-    earlier: Sequence[tuple[Mapping[str, Flags], Entry]],
-    done: Mapping[str, Released],
-    phases: Mapping[str, str],
-) -> pl.DataFrame:
-    """Return what is known of the sets of the ledger that contain a group, or are part of it.
-
-    What a comparison hid of such a set stays hidden.
-    """
-    rows: list[tuple[str, str, int | None, int, bool]] = []
-    every = [key for key, _ in _counts({name: table.frame for name, table in done.items()})]
-    for sets, entry in earlier:
-        other, known = sets["patients"], dict(_counts(entry.tables))
-        absent = dict.fromkeys(_hidden(entry, known, every, phases))
-        for name, flags in members.items():
-            if not (flags & ~other).any() or not (other & ~flags).any():
-                same, n = bool(np.array_equal(flags, other)), int(other.sum())
-                sized: dict[Key, int | None] = {EVERYBODY: n, **known, **absent}
-                rows += [(name, "\t".join(key), k, n, same) for key, k in sized.items()]
-    return pl.DataFrame(rows, schema=BESIDE_COLUMNS, orient="row")
-
-
-def _hidden(
-    entry: Entry, known: Mapping[Key, int], every: Sequence[Key], phases: Mapping[str, str]
-) -> Iterator[Key]:
-    """Yield what an earlier comparison hid: steps, edges and variants, or steps with the edges and variants of them."""
-    if not entry.key.startswith("contrast-"):
-        return
-    steps = {key[1] for key in every if key[0] == "activity" and key not in known}
-    words = steps | {phases.get(step, step) for step in steps}
-    for key in every:
-        touched = not words.isdisjoint(key[1:])
-        if key not in known and (key[0] == "activity" or "edges" in entry.tables or touched):
-            yield key
-
-
-def _counts(tables: Mapping[str, pl.DataFrame]) -> Iterator[tuple[Key, int]]:
-    """Yield the counts of patients of released nodes, edges and variants, by key."""
-    if "nodes" in tables:
-        nodes = tables["nodes"].filter(level="activity").select("activity", "n_patients").drop_nulls()
-        yield from ((("activity", name), n) for name, n in nodes.rows())
-    if "edges" in tables:
-        edges = tables["edges"].filter(level="activity").select("source", "target", "n_patients").drop_nulls()
-        yield from ((("edge", source, target), n) for source, target, n in edges.rows())
-    if "variants" in tables:
-        listed = tables["variants"].filter(pl.col("level") == "milestone", pl.col("variant").list.len() > 0)
-        yield from ((("variant", *words), n) for words, n in listed.select("variant", "n_patients").rows())
-
-
 def _of_territories(
-    question: Question, members: Mapping[str, Flags], done: Mapping[str, Released]
+    question: Question, members: Mapping[str, pl.DataFrame], done: Mapping[str, Released]
 ) -> pl.DataFrame:
     """Return the breakdowns of the territories compared: parts of their patients."""
     if question.by != "territory" or "territories" not in done:
@@ -270,27 +189,48 @@ def _of_territories(
     )
 
 
-def _entries(
-    name: str, log: EventLog, members: Mapping[str, Flags], contrast: Released, policy: DisclosurePolicy
-) -> Iterator[Entry]:
-    """Yield, for the ledger, each group of which a row is shown, with what is shown of it."""
-    sides = [("group", "k_a"), ("other", "k_b")] if len(members) == 2 else [("group", "k_a")]
-    for side, count in sides:
-        for (group,), rows in contrast.frame.group_by(side, maintain_order=True):
-            sets = pl.DataFrame({"patient_id": log.patients["patient_id"], "patients": members[str(group)]})
-            slug = hashlib.sha256(str(group).encode()).hexdigest()[:12]
-            counted = rows.filter(measure="share").with_columns(n_patients=pl.col(count))
-            tables = _remembered(counted)
-            kept = tables if len(members) == 2 else {"nodes": tables["nodes"]}
-            yield Entry(f"contrast-{name}.{slug}-{policy.threshold}", sets, kept)
+def _remembered(
+    rows: pl.DataFrame, done: Mapping[str, Released], two: bool, phases: Mapping[str, str]
+) -> dict[str, dict[str, pl.DataFrame]]:
+    """Return, by group, what is told of it in the form of a map's tables, null where it is not.
 
-
-def _remembered(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Write the counts of a group in the form of a map's tables."""
-    of_kind = {kind: rows.filter(kind=kind) for kind in ("activity", "edge", "variant")}
-    level, events = pl.lit("activity").alias("level"), pl.lit(None, dtype=pl.Int64).alias("n_events")
+    Of many groups only steps are told: an edge or a variant of a step that is hidden must stay hidden later.
+    """
+    sides = [("group", "k_a"), ("other", "k_b")] if two else [("group", "k_a")]
+    parts = [
+        (name, frame, k) for side, k in sides for (name,), frame in rows.group_by(side, maintain_order=True)
+    ]
     return {
-        "nodes": of_kind["activity"].select(level, "activity", "n_patients"),
-        "edges": of_kind["edge"].select(level, "source", "target", events, "n_patients"),
-        "variants": of_kind["variant"].select(pl.lit("milestone").alias("level"), "variant", "n_patients"),
+        str(name): _tables_of(frame.filter(measure="share"), k, done, two, phases) for name, frame, k in parts
+    }
+
+
+def _tables_of(
+    rows: pl.DataFrame, count: str, done: Mapping[str, Released], two: bool, phases: Mapping[str, str]
+) -> dict[str, pl.DataFrame]:
+    whole = {name: done[name].frame.drop_nulls("n_patients") for name in ("nodes", "edges", "variants")}
+    steps = whole["nodes"].filter(level="activity").select("level", "activity")
+    edges = whole["edges"].filter(level="activity").select("level", "source", "target", "n_events")
+    listed = whole["variants"].filter(level="milestone").select("level", "variant")
+    shown = {
+        kind: rows.filter(kind=kind).with_columns(n_patients=count)
+        for kind in ("activity", "edge", "variant")
+    }
+    nodes = steps.join(shown["activity"].select("activity", "n_patients"), on="activity", how="left")
+    keys = ["source", "target"]
+    passages = edges.with_columns(n_events=None).join(
+        shown["edge"].select(*keys, "n_patients"), on=keys, how="left"
+    )
+    words = pl.col("variant").list.join("\t").alias("words")
+    known = shown["variant"].select(words, "n_patients")
+    sequences = listed.with_columns(words).join(known, on="words", how="left").drop("words")
+    if not two:
+        hidden = nodes.filter(pl.col("n_patients").is_null())["activity"].to_list()
+        passages = passages.filter(pl.any_horizontal(pl.col(keys).is_in(hidden)))
+        gone = [phases.get(step, step) for step in hidden]
+        sequences = sequences.filter(pl.col("variant").list.eval(pl.element().is_in(gone)).list.any())
+    return {
+        "nodes": nodes,
+        "edges": passages.with_columns(pl.col("n_events").cast(pl.Int64)),
+        "variants": sequences,
     }

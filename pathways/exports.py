@@ -17,8 +17,9 @@ import polars as pl
 
 from eventlogs import xes
 from eventlogs.abstraction import Level
-from eventlogs.errors import DisclosureRefused, InputError, did_you_mean
+from eventlogs.errors import InputError, did_you_mean
 from eventlogs.log import EventLog
+from eventlogs.patient_level import NOTICE, keep_outside_released
 from pathways.definition import Language
 from pathways.disclosure import Released
 from pathways.drawing import map_png, map_svg
@@ -52,6 +53,8 @@ class Asked:
         Of a drawn map.
     measure : str
         What the arrows of a drawn map show, as in `pathways.drawing.map_svg`.
+    activities_share, paths_share : float
+        Shares of the most frequent activities and paths that a drawn map keeps, 0 to 1.
     """
 
     study: Study
@@ -60,6 +63,8 @@ class Asked:
     model: str | Path | None = None
     language: Language = "fr"
     measure: str = "n_patients"
+    activities_share: float = 1.0
+    paths_share: float = 1.0
 
     def log(self) -> EventLog:
         """Return the study's log at the level asked for."""
@@ -89,6 +94,8 @@ def export(
     model: str | Path | None = None,
     language: Language = "fr",
     measure: str = "n_patients",
+    activities_share: float = 1.0,
+    paths_share: float = 1.0,
 ) -> Path:
     """Write one thing of a study to a file, in one move, and a JSON that says what it is beside it.
 
@@ -110,6 +117,8 @@ def export(
         Of a drawn ``map``.
     measure : {'n_patients', 'n_events', 'median_days', 'p90_days'}
         What the arrows of a drawn ``map`` show.
+    activities_share, paths_share : float
+        Shares of the most frequent activities and paths that a drawn ``map`` keeps, 0 to 1.
 
     Returns
     -------
@@ -123,12 +132,15 @@ def export(
     InputError
         The study, the name, the suffix, the patient or the model can't be used.
     """
-    asked, path = Asked(Study.open(study), level, patient, model, language, measure), Path(out)
+    asked, path = (
+        Asked(Study.open(study), level, patient, model, language, measure, activities_share, paths_share),
+        Path(out),
+    )
     chosen = _chosen(asked.study, what)
     _check_path(path, what, chosen)
     with _in_one_move(path, chosen.suffixes) as part:
         meta = chosen.write(asked, part)
-    notice = {"notice": xes.NOTICE} if chosen.patient_level else {}
+    notice = {"notice": NOTICE} if chosen.patient_level else {}
     about = {"what": chosen.words, "patient_level": chosen.patient_level, **notice}
     write_json(path.with_name(f"{path.name}.json"), {**about, "study": asked.study.manifest["study"], **meta})
     return path
@@ -147,11 +159,8 @@ def _chosen(study: Study, what: str) -> Export:
 def _check_path(path: Path, what: str, chosen: Export) -> None:
     if not path.name.endswith(chosen.suffixes):
         raise InputError(f"{path.name} is no form of {what}; end it in {' or '.join(chosen.suffixes)}")
-    if chosen.patient_level and any(folder.name == "released" for folder in path.resolve().parents):
-        raise DisclosureRefused(
-            f"{what} is patient-level and {path} is in a folder 'released', which holds only what passed the gate; "
-            "choose another place"
-        )
+    if chosen.patient_level:
+        keep_outside_released(path, what)
     if not path.parent.is_dir():
         raise InputError(f"{path.parent} is not a folder; make it first")
 
@@ -234,7 +243,8 @@ def _released_map(asked: Asked, path: Path) -> Meta:
     if path.suffix == ".graphml":
         _write_graph(tables["nodes"], tables["edges"], asked.level, path)
         return {"level": asked.level, **tables["edges"].meta}
-    looks: Meta = {"level": asked.level, "language": asked.language, "measure": asked.measure}
+    names = ("level", "language", "measure", "activities_share", "paths_share")
+    looks: Meta = {name: getattr(asked, name) for name in names}
     if path.suffix == ".svg":
         path.write_text(map_svg(tables, **looks), encoding="utf-8")
     else:

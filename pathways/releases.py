@@ -7,15 +7,15 @@ A release is a function of the `Material` and of the tables released before it, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
-from eventlogs.abstraction import Level
+from eventlogs.abstraction import Level, day_sets
 from eventlogs.log import SIDE_SOURCES, EventLog
-from pathways.definition import Pathway
+from pathways.definition import Pathway, with_day_sets
 from pathways.disclosure import (
     POLICY,
     UNFILTERED,
@@ -25,6 +25,7 @@ from pathways.disclosure import (
     release_breakdowns,
     release_clusters,
     release_delays,
+    release_drift,
     release_incidence,
     release_map,
     release_milestones,
@@ -34,12 +35,16 @@ from pathways.disclosure import (
 )
 from pathways.drawing import release_layout
 from pathways.mining.cluster import clusters
+from pathways.mining.drift import drift
 from pathways.mining.incidence import DEATHS, edge_waits, index_waits
 from pathways.mining.kernels import variants
 from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
 from pathways.mining.territories import territory_rates
 from pathways.risk.breakdown import evaluate
 from pathways.study import Study
+
+Ties = Literal["order", "sets"]
+"""How events of one day are read: in the definition's order, or as one event whose activity is their set."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ class Material:
         Whether they are synthetic.
     cutoff : datetime.date or None
         The day until which they are complete.
+    ties : {'order', 'sets'}
+        How the log's days are written: see `with_ties`.
     molecules : polars.DataFrame or None
         The molecule of each code of a medicine (`pathways.mining.codes.MOLECULE_COLUMNS`), where the source rows are
         known: then maps are also made by code.
@@ -74,6 +81,7 @@ class Material:
     source: str = ""
     synthetic: bool = False
     cutoff: date | None = None
+    ties: Ties = "order"
     molecules: pl.DataFrame | None = field(default=None, repr=False)
 
     @classmethod
@@ -91,6 +99,19 @@ class Material:
             molecules=study.molecules(),
         )
 
+    def with_ties(self, ties: Ties) -> Material:
+        """Return the material with the events of a day in order, as they are, or as sets (`day_sets`).
+
+        Sets are activities as others are, so that the gate protects them as it protects a log of them; but what is
+        said of single activities (codes, breakdowns, milestones, incidence, clusters) is not of sets, and is not
+        released beside them: only `OF_SETS` is.
+        """
+        if ties == self.ties:
+            return self
+        log = day_sets(self.log)
+        pathway = None if self.pathway is None else with_day_sets(self.pathway, log.activities)
+        return replace(self, log=log, pathway=pathway, ties=ties, molecules=None)
+
 
 Release = Callable[[Material, Mapping[str, Released]], list[Released]]
 """Makes tables from the material and the tables released before it, by name."""
@@ -104,7 +125,7 @@ def released(material: Material, releases: Sequence[Release] | None = None) -> l
     material : Material
         What they are made of.
     releases : sequence of Release, optional
-        Default: `RELEASES`.
+        Default: `RELEASES`, or `OF_SETS` where days are sets.
 
     Raises
     ------
@@ -112,9 +133,10 @@ def released(material: Material, releases: Sequence[Release] | None = None) -> l
         There are too few patients for anything to leave.
     """
     done: dict[str, Released] = {}
-    for release in RELEASES if releases is None else releases:
+    usual = OF_SETS if material.ties == "sets" else RELEASES
+    for release in usual if releases is None else releases:
         done |= {table.name: table for table in release(material, done)}
-    return list(done.values())
+    return [replace(table, meta={**table.meta, "ties": material.ties}) for table in done.values()]
 
 
 def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
@@ -184,14 +206,25 @@ def groups(material: Material, done: Mapping[str, Released]) -> list[Released]:
     return list(release_clusters(found, *shown, pathway=material.pathway, **_gate(material)))
 
 
+def over_time(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``drift`` by month, ``drift_changes`` and ``drift_distance``."""
+    found = drift(material.log, material.pathway)
+    return list(
+        release_drift(found, done["nodes"], done["edges"], pathway=material.pathway, **_gate(material))
+    )
+
+
 def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
     """Release ``summary``: what the study holds, in one row."""
     said: dict[str, Any] = {name: getattr(material, name) for name in ("source", "synthetic", "cutoff")}
     return [release_summary(material.log, material.pathway, **said, **_gate(material))]
 
 
-RELEASES: tuple[Release, ...] = (maps, breakdowns, incidence, groups, summary)
+RELEASES: tuple[Release, ...] = (maps, breakdowns, incidence, groups, over_time, summary)
 """What `mine` releases, in the order in which tables protect each other."""
 
 OF_SELECTIONS: tuple[Release, ...] = (maps, breakdowns, summary)
 """What `mine` releases of a selection of patients: what `pathways.disclosure.selections` can protect."""
+
+OF_SETS: tuple[Release, ...] = (maps, summary)
+"""What it releases of days written as sets."""

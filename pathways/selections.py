@@ -8,6 +8,7 @@ never leaves. A study built again from the same data with the same definition ha
 from __future__ import annotations
 
 import fcntl
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,10 +36,13 @@ LANGUAGES: tuple[Language, ...] = ("fr", "en")
 EVERYBODY: dict[Language, str] = {"fr": "tous les patients", "en": "all patients"}
 """What step 0 of the attrition is called."""
 
+KINDS = {"nodes": "activity", "edges": "edge", "variants": "variant"}
+"""What a comparison calls the rows of a table."""
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One released selection, as the study remembers it.
+    """One released selection, or one group of a comparison, as the study remembers it.
 
     Parameters
     ----------
@@ -161,6 +165,12 @@ def _told(
     return told
 
 
+def _published(log: EventLog, entries: Sequence[Entry]) -> list[Flags]:
+    """Return the sets whose sizes are known: everybody, everybody with events, and those of the ledger."""
+    everybody = np.ones(log.n_patients, dtype=np.bool_)
+    return [everybody, among(log, log.events), *chain(*(flags_of(log, entry).values() for entry in entries))]
+
+
 def among(log: EventLog, frame: pl.DataFrame) -> Flags:
     """Return which patients of the log a frame tells of."""
     flags: Flags = log.patients["patient_id"].is_in(frame["patient_id"].unique().implode()).to_numpy()
@@ -197,7 +207,7 @@ def _check_nodes(
 def _nested(log: EventLog, chosen: Flags, entries: Sequence[Entry]) -> list[Mapping[str, pl.DataFrame]]:
     """Return the tables of the entries whose patients contain, or are contained in, those chosen."""
     sets = [(flags_of(log, entry)["patients"], entry.tables) for entry in entries]
-    return [tables for other, tables in sets if not (chosen & ~other).any() or not (other & ~chosen).any()]
+    return [tables for other, tables in sets if _is_nested(chosen, other)]
 
 
 def _territories(
@@ -260,20 +270,154 @@ def _entry(folder: Path) -> Entry:
         ) from error
 
 
-def remember(study: Study, prepared: Prepared) -> None:
-    """Write a selection into the ledger, before it is released."""
-    keep(study, prepared.entry)
-    place = _ledger(study) / prepared.entry.key / "filters.toml"
-    place.write_text(prepared.stack.to_toml(), encoding="utf-8")
+def remember(study: Study, entry: Entry, filters: str) -> None:
+    """Write a release into the ledger, before it leaves.
 
-
-def keep(study: Study, entry: Entry) -> None:
-    """Write an entry into the ledger."""
+    Parameters
+    ----------
+    study : Study
+        Whose ledger.
+    entry : Entry
+        What to remember.
+    filters : str
+        Who it is of, as TOML.
+    """
     with replacing(_ledger(study) / entry.key) as folder:
         (folder / "tables").mkdir()
         entry.sets.write_parquet(folder / "sets.parquet")
         for name, frame in entry.tables.items():
             frame.write_parquet(folder / "tables" / f"{name}.parquet")
+        (folder / "filters.toml").write_text(filters, encoding="utf-8")
+
+
+def beside_groups(
+    study: Study, log: EventLog, groups: Mapping[str, pl.DataFrame], *, of: str = ""
+) -> pl.DataFrame:
+    """Return what earlier releases tell of sets of patients that contain a group, or are contained in it.
+
+    Parameters
+    ----------
+    study : Study
+        Gives the ledger.
+    log : EventLog
+        All patients of the study.
+    groups : mapping of str to polars.DataFrame
+        ``patient_id`` of the patients of each group.
+    of : str
+        Names the comparison of these groups: what it told before is left out.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``group``, ``key`` (``all``, or a kind and its words with tabs between: ``activity``, ``edge``, ``variant`` of
+        milestones), ``k``: patients, exact and so not to be shown, null where it was hidden; ``n``: patients of the
+        other set; ``same``: it is the group itself.
+
+    Raises
+    ------
+    StudyError
+        The ledger is damaged.
+    """
+    own = {group_key(of, name) for name in groups}
+    entries = [(entry, flags_of(log, entry)) for entry in read_ledger(study)]
+    others = [(entry, sets) for entry, sets in entries if entry.key.rpartition("-")[0] not in own]
+    frames = [
+        _told_by(entry, sets).select(
+            pl.lit(name).alias("group"), "key", "k", *_against(flags, sets["patients"])
+        )
+        for name, flags in ((name, among(log, members)) for name, members in groups.items())
+        for entry, sets in others
+        if _is_nested(flags, sets["patients"])
+    ]
+    schema = {"group": pl.String, "key": pl.String, "k": pl.Int64, "n": pl.Int64, "same": pl.Boolean}
+    return pl.concat([pl.DataFrame(schema=schema), *frames])
+
+
+def group_key(of: str, name: str) -> str:
+    """Return sixteen hexadecimal digits that name a group of a comparison."""
+    return hashlib.sha256(f"{of}/{name}".encode()).hexdigest()[:16]
+
+
+def _against(group: Flags, other: Flags) -> tuple[pl.Expr, pl.Expr]:
+    size, same = pl.lit(int(other.sum()), dtype=pl.Int64), pl.lit(bool(np.array_equal(group, other)))
+    return size.alias("n"), same.alias("same")
+
+
+def _is_nested(one: Flags, other: Flags) -> bool:
+    return not (one & ~other).any() or not (other & ~one).any()
+
+
+def _told_by(entry: Entry, sets: Mapping[str, Flags]) -> pl.DataFrame:
+    """Return the patients by measure that an entry tells: ``key``, ``k``, null where it was hidden."""
+    everybody = [int(sets[name].sum()) for name in ("patients", "with_events")]
+    frames = [pl.DataFrame({"key": "all", "k": everybody}, schema={"key": pl.String, "k": pl.Int64})]
+    words = {"nodes": ["activity"], "edges": ["source", "target"]}
+    for table, columns in words.items():
+        if table in entry.tables:
+            counted = entry.tables[table].filter(level="activity")
+            key = pl.concat_str(pl.lit(KINDS[table]), *columns, separator="\t")
+            frames.append(counted.select(key.alias("key"), k="n_patients"))
+    if "variants" in entry.tables:
+        counted = entry.tables["variants"].filter(level="milestone")
+        listed = counted.filter(pl.col("variant").list.len() > 0)
+        key = pl.concat_str(pl.lit(KINDS["variants"]), pl.col("variant").list.join("\t"), separator="\t")
+        frames.append(listed.select(key.alias("key"), k="n_patients"))
+    return pl.concat(frames)
+
+
+def remember_groups(
+    study: Study,
+    log: EventLog,
+    groups: Mapping[str, pl.DataFrame],
+    tables: Mapping[str, Mapping[str, pl.DataFrame]],
+    *,
+    of: str,
+    policy: DisclosurePolicy,
+) -> None:
+    """Compare the groups of a comparison with what the study released, and write them into the ledger.
+
+    Call it within `one_at_a_time`, before the comparison is released.
+
+    Parameters
+    ----------
+    study : Study
+        Gives the ledger.
+    log : EventLog
+        All patients of the study.
+    groups : mapping of str to polars.DataFrame
+        ``patient_id`` of the patients of each group; their sizes are told.
+    tables : mapping of str to mapping of str to polars.DataFrame
+        By group: what is told of it, in the form of the released ``nodes``, ``edges``, ``variants`` (the columns of
+        `pathways.disclosure.selections.SHAPES`; a count that is not told is null).
+    of : str
+        Names the comparison: the same text for the same groups.
+    policy : DisclosurePolicy
+        Of the comparison.
+
+    Raises
+    ------
+    DisclosureRefused
+        The sizes of the groups, with those released before, would tell of a few patients.
+    StudyError
+        The ledger is damaged.
+    """
+    entries, members = read_ledger(study), {name: among(log, frame) for name, frame in groups.items()}
+    keys = {name: f"{group_key(of, name)}-{policy.threshold}" for name in groups}
+    published = _published(log, entries)
+    known = {entry.key for entry in entries}
+    for name, flags in members.items():
+        if keys[name] not in known and tells_of_few(flags, published, policy):
+            raise DisclosureRefused(REFUSAL)
+        published.append(flags)
+    for name, flags in members.items():
+        sets = {
+            "patient_id": log.patients["patient_id"],
+            "patients": flags,
+            "with_events": flags & among(log, log.events),
+        }
+        remember(
+            study, Entry(keys[name], pl.DataFrame(sets), tables.get(name, {})), f"# group of {of}: {name}\n"
+        )
 
 
 def describe(folder: Path, prepared: Prepared, name: str, policy: DisclosurePolicy) -> None:

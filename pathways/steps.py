@@ -19,7 +19,7 @@ from eventlogs import meds, networks, omop, table, xes
 from eventlogs.activities import ActivityRules
 from eventlogs.checks.evidence import Counted
 from eventlogs.engine import Progress, silent
-from eventlogs.errors import DefinitionError, DisclosureRefused, StudyError, did_you_mean
+from eventlogs.errors import DefinitionError, DisclosureRefused, InputError, StudyError, did_you_mean
 from eventlogs.feeds import FEEDS, feed_of
 from eventlogs.log import EVENT_COLUMNS, HORIZON_COLUMNS, PATIENT_COLUMNS, EventLog, empty
 from eventlogs.quality import QualityComparison, QualityReport, check_log, compare_quality
@@ -35,7 +35,7 @@ from pathways.disclosure import (
 from pathways.drawing import difference_map, svg_to_png
 from pathways.filters import FilterStack
 from pathways.mining.pm4py_door import discover_released
-from pathways.releases import Material, released
+from pathways.releases import Material, Ties, released
 from pathways.risk.model import RiskModel, load_model
 from pathways.risk.model import train as fit
 from pathways.risk.risklist import RiskList
@@ -395,6 +395,7 @@ def mine(
     filters: FilterStack | str | Path | None = None,
     name: str = "",
     policy: DisclosurePolicy = POLICY,
+    ties: Ties = "order",
     progress: Progress = silent,
 ) -> Study:
     """Map a study's pathways, decide its breakdowns, and write what may leave to ``released/``.
@@ -413,6 +414,9 @@ def mine(
         What to call the selection.
     policy : DisclosurePolicy
         How small a number may be.
+    ties : {'order', 'sets'}
+        Read the events of a day in the definition's order, or as one event whose activity is their set: then maps
+        and variants of sets are released, and nothing that is said of single activities.
     progress : callable
         Told of each step.
 
@@ -428,21 +432,35 @@ def mine(
     DefinitionError
         The filters are not valid, or name what the log does not have.
     DisclosureRefused
-        There are too few patients for anything to leave, or together with earlier releases they would tell of a few.
+        There are too few patients for anything to leave, together with earlier releases they would tell of a few, or
+        the study was released with its ties read otherwise.
     """
     opened = Study.open(study)
+    _check_ties(opened, ties, filters is not None)
     if filters is not None:
         stack = filters if isinstance(filters, FilterStack) else selections.read_stack(filters)
         return _mine_selection(opened, stack, name, policy, progress)
     with measured("mine") as step, replacing(opened.path / "released") as folder:
         progress("mine", 0, 2)
-        tables = released(Material.of(opened, policy))
+        tables = released(Material.of(opened, policy).with_ties(ties))
         progress("mine", 1, 2)
         write_released(folder, tables)
         refused = _write_models(folder, tables)
         progress("mine", 2, 2)
-    opened.record(step | ({"model": refused} if refused else {}))
+    opened.record(step | {"ties": ties} | ({"model": refused} if refused else {}))
     return Study.open(study)
+
+
+def _check_ties(study: Study, ties: Ties, selected: bool) -> None:
+    """Refuse a second reading of ties: who has a step only beside others is the difference of two released counts."""
+    if selected and ties != "order":
+        raise InputError("a selection is released with its ties in order; leave --ties out, or --filters")
+    before = {step["ties"] for step in study.manifest["steps"] if "ties" in step}
+    if before - {ties}:
+        raise DisclosureRefused(
+            f"{study.path} was released with ties as {before.pop()}, and both readings together would tell of few "
+            "patients; keep to the first, or look at the other in a script, where nothing is released"
+        )
 
 
 def _mine_selection(
@@ -452,7 +470,7 @@ def _mine_selection(
         progress("mine", 0, 2)
         prepared = selections.prepare(study, stack, policy)
         progress("mine", 1, 2)
-        selections.remember(study, prepared)
+        selections.remember(study, prepared.entry, stack.to_toml())
         with replacing(study.path / "selections" / stack.hash) as folder:
             selections.describe(folder, prepared, name, policy)
             (folder / "released").mkdir()
@@ -514,18 +532,16 @@ def contrast(
     question = contrasts.Question(by, group, *stacks)
     with measured("contrast") as step, selections.one_at_a_time(opened):
         progress("contrast", 0, 2)
-        made = contrasts.prepare(opened, question, policy)
+        tables = contrasts.released_contrast(opened, question, policy)
         progress("contrast", 1, 2)
-        for entry in made.entries:
-            selections.keep(opened, entry)
-        place = opened.path / "contrasts" / made.name
+        place = opened.path / "contrasts" / question.name
         with replacing(place) as folder:
             (folder / "released").mkdir()
-            write_released(folder / "released", made.tables)
-            _write_difference_map(folder, made.tables, opened, language)
+            write_released(folder / "released", tables)
+            _write_difference_map(folder, tables, opened, language)
         progress("contrast", 2, 2)
-    opened.record(step | {"contrast": made.name})
-    return list(made.tables), place
+    opened.record(step | {"contrast": question.name})
+    return tables, place
 
 
 def _write_difference_map(folder: Path, tables: Sequence[Released], study: Study, language: Language) -> None:

@@ -27,6 +27,7 @@ from pathways.disclosure.breakdowns import (
     release_territories,
 )
 from pathways.disclosure.clusters import release_clusters
+from pathways.disclosure.drift import release_drift
 from pathways.disclosure.incidence import INCIDENCE_COLUMNS, release_incidence
 from pathways.disclosure.maps import DELAY_COLUMNS, EDGE_COLUMNS, NODE_COLUMNS, release_delays, release_map
 from pathways.disclosure.policy import POLICY, UNFILTERED, DisclosurePolicy, Origin, Released
@@ -53,6 +54,7 @@ __all__ = [
     "release_breakdowns",
     "release_clusters",
     "release_delays",
+    "release_drift",
     "release_incidence",
     "release_map",
     "release_milestones",

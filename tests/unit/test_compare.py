@@ -304,8 +304,8 @@ def test_who_is_in_both_sets_or_in_neither_is_left_out_and_counted():
 
 def test_groups_by_period_facility_column_and_against_the_others():
     log = cohort(14, 200)
-    assert by_period(log, date(2020, 6, 2)).names == ["before"]
-    assert by_period(log, date(2020, 6, 1)).names == ["since"]
+    assert by_period(log, date(2020, 6, 2)).names == ["< 2020-06-02"]
+    assert by_period(log, date(2020, 6, 1)).names == ["≥ 2020-06-01"]
     assert set(by_column(log, "age_band").names) <= {"<50", "50-59", "60-69", "70-79", "80+"}
     assert by_column(log, "index_year").names == ["2020"]
     assert by_facility(log, ["surgery", "drug"]).n_neither == 0

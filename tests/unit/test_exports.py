@@ -13,14 +13,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventlogs import xes
+from eventlogs import meds, xes
 from eventlogs.errors import DisclosureRefused, InputError, LogError
 from eventlogs.log import EventLog
 from pathways import steps
 from pathways.cli import main
 from pathways.exports import EXPORTS, export
 from pathways.mining.kernels import directly_follows
-from pathways.mining.pm4py_door import Step, load_model, reference_model
+from pathways.mining.maps import ProcessMap
+from pathways.mining.pm4py_door import (
+    Step,
+    discover,
+    discover_heuristics,
+    discover_released,
+    load_model,
+    reference_model,
+)
 from pathways.study import Study
 from tests.contract.test_maps import log_of
 
@@ -177,6 +185,24 @@ def test_patient_level_files_never_enter_released(study: Path, tmp_path: Path, w
     shutil.rmtree(inside)
 
 
+def test_no_writer_of_patients_writes_into_released(tmp_path: Path) -> None:
+    released = tmp_path / "study" / "released"
+    released.mkdir(parents=True)
+    log = log_of(("p", "a", 0), ("p", "b", 1))
+    one = ProcessMap.from_log(log)
+    writers = (
+        lambda: xes.write(log, released / "log.xes"),
+        lambda: meds.write(log, released / "meds"),
+        lambda: discover(one).write_bpmn(released / "m.bpmn"),
+        lambda: discover_heuristics(one).write_pnml(released / "m.pnml"),
+    )
+    for write in writers:
+        with pytest.raises(DisclosureRefused, match="patient-level"):
+            write()
+    assert not list(released.iterdir())
+    discover_released(one.flow()).write_pnml(released / "m.pnml")
+
+
 def test_released_tables_carry_what_they_are(study: Path, tmp_path: Path) -> None:
     opened = Study.open(study)
     for name in opened.released_names():
@@ -199,6 +225,10 @@ def test_the_released_map_and_model_hold_only_what_is_released(study: Path, tmp_
         encoding="utf-8"
     )
     assert drawn.startswith("<svg") and ">z<" not in drawn
+    fewer = export(study, "map", tmp_path / "few.svg", language="en", activities_share=0.4).read_text(
+        encoding="utf-8"
+    )
+    assert len(fewer) < len(drawn)
     assert export(study, "map", tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
     for name in ("m.bpmn", "m.pnml"):
         assert load_model(export(study, "model", tmp_path / name)).activities == ["a", "b", "c"]
