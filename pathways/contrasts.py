@@ -27,7 +27,7 @@ from pathways.filters import FilterStack
 from pathways.mining.compare import compare
 from pathways.mining.groups import COLUMNS, Groups, by_column, by_facility, by_period, by_sets
 from pathways.releases import Material
-from pathways.selections import among, flags_of, read_ledger, remember_groups
+from pathways.selections import among, beside_groups, flags_of, read_ledger, remember_groups
 from pathways.study import Study
 
 FACILITY_RULES: Mapping[str, Attribution] = {
