@@ -370,6 +370,7 @@ def _export(commands: Commands) -> None:
         "--level", choices=("code", "activity", "phase"), default="activity", help="default: activity"
     )
     parser.add_argument("--patient", metavar="ID", help="whose trace")
+    parser.add_argument("--selection", metavar="HASH", help="of a released selection of patients, not of all")
     parser.add_argument(
         "--model",
         metavar="FILE",
@@ -397,7 +398,16 @@ def _export(commands: Commands) -> None:
 def _run_export(args: argparse.Namespace) -> None:
     from pathways.exports import EXPORTS, export
 
-    names = ("level", "patient", "model", "language", "measure", "activities_share", "paths_share")
+    names = (
+        "level",
+        "patient",
+        "model",
+        "language",
+        "measure",
+        "activities_share",
+        "paths_share",
+        "selection",
+    )
     path = export(args.study, args.what, args.out, **{name: getattr(args, name) for name in names})
     patient_level = args.what in EXPORTS and EXPORTS[args.what].patient_level
     notice = "Patient-level: keep it where the study may be. " if patient_level else ""

@@ -27,7 +27,7 @@ from pathways.filters import FilterStack
 from pathways.mining.compare import compare
 from pathways.mining.groups import COLUMNS, Groups, by_column, by_facility, by_period, by_sets
 from pathways.releases import Material
-from pathways.selections import among, beside_groups, flags_of, read_ledger, remember_groups
+from pathways.selections import among, beside_groups, check_nodes, flags_of, read_ledger, remember_groups
 from pathways.study import Study
 
 FACILITY_RULES: Mapping[str, Attribution] = {
@@ -142,6 +142,10 @@ def released_contrast(study: Study, question: Question, policy: DisclosurePolicy
     groups = question.groups(log, pathway)
     members = {name: groups.of.filter(group=name).select("patient_id") for name in groups.names}
     untold = _untold(study, log, members, policy) if len(members) > 2 else []
+    if len(members) == 2:
+        check_nodes(
+            material, study.released("nodes").frame, [among(log, frame) for frame in members.values()]
+        )
     comparison = compare(log, groups, pathway, minimum=policy.threshold)
     done = {name: study.released(name) for name in study.released_names()}
     beside = beside_groups(study, log, members, of=question.name)

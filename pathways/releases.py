@@ -34,6 +34,7 @@ from pathways.disclosure import (
     release_variants,
 )
 from pathways.drawing import release_layout
+from pathways.filters import keep_patients
 from pathways.mining.cluster import clusters
 from pathways.mining.drift import drift
 from pathways.mining.incidence import DEATHS, edge_waits, index_waits
@@ -174,8 +175,11 @@ def breakdowns(material: Material, done: Mapping[str, Released]) -> list[Release
 
 
 def incidence(material: Material, done: Mapping[str, Released]) -> list[Released]:
-    """Release ``incidence``: how many have had each step by each day, deaths and exits counted."""
-    log, pathway = material.log, material.pathway
+    """Release ``incidence``: how many have had each step by each day, deaths and exits counted.
+
+    Of patients with events, as the tables that protect it.
+    """
+    log, pathway = keep_patients(material.log, material.log.events.unique("patient_id")), material.pathway
     exits = _exits(pathway)
     phases: dict[Level, dict[str, str] | None] = {"activity": None}
     if pathway is not None and pathway.phases:

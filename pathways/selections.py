@@ -21,12 +21,13 @@ import polars as pl
 
 from eventlogs.errors import DefinitionError, DisclosureRefused, InputError, StudyError
 from eventlogs.log import EventLog
-from pathways.definition import Language, Pathway
+from pathways.definition import Language
 from pathways.disclosure import Origin, Released
 from pathways.disclosure.ledger import REFUSAL, Flags, few_apart, tells_of_few
 from pathways.disclosure.policy import DisclosurePolicy, check_enough
 from pathways.disclosure.selections import Beside, protect_tables, release_attrition
 from pathways.filters import FilterStack
+from pathways.mining.codes import by_code
 from pathways.mining.maps import phase_log
 from pathways.releases import OF_SELECTIONS, Material, released
 from pathways.study import Study, replacing, write_json
@@ -119,12 +120,12 @@ def prepare(study: Study, stack: FilterStack, policy: DisclosurePolicy) -> Prepa
     logs = stack.logs(log, pathway)
     check_enough(logs[-1].events["patient_id"].n_unique(), policy)
     told = _told(log, logs, entries, _key(stack, policy), policy)
-    _check_nodes(log, pathway, whole["nodes"], [told["patients"], told["with_events"]], policy)
+    check_nodes(material, whole["nodes"], [told["patients"], told["with_events"]])
     words = {language: stack.say(language, pathway) for language in LANGUAGES}
     origin = Origin(material.origin.study, words["fr"], stack.hash)
     others = [*_nested(log, told["patients"], entries), *_territories(log, told["patients"], whole)]
     shown, leaving = protect_tables(
-        released(replace(material, log=logs[-1], origin=origin), OF_SELECTIONS),
+        released(replace(material, log=logs[-1], origin=origin, molecules=None), OF_SELECTIONS),
         Beside(whole, others, stack.cuts_events, stack.cuts_activities),
         policy,
     )
@@ -189,19 +190,21 @@ def flags_of(log: EventLog, entry: Entry) -> dict[str, Flags]:
     return {name: ordered[name].to_numpy() for name in entry.sets.columns if name != "patient_id"}
 
 
-def _check_nodes(
-    log: EventLog,
-    pathway: Pathway | None,
-    nodes: pl.DataFrame,
-    chosen: Sequence[Flags],
-    policy: DisclosurePolicy,
-) -> None:
+def check_nodes(material: Material, nodes: pl.DataFrame, chosen: Sequence[Flags]) -> None:
     """Refuse a selection that holds, or is, nearly all patients of a node of the study's own map."""
-    levels = {"activity": log, "phase": log if pathway is None else phase_log(log, pathway)}
+    levels = _levels(material)
     for level, name in nodes.drop_nulls("n_patients").select("level", "activity").rows():
-        node = among(log, levels[level].events.filter(activity=name))
-        if any(few_apart(one, [node], policy, nested=True) for one in chosen):
+        node = among(material.log, levels[level].events.filter(activity=name))
+        if any(few_apart(one, [node], material.policy, nested=True) for one in chosen):
             raise DisclosureRefused(REFUSAL)
+
+
+def _levels(material: Material) -> dict[str, EventLog]:
+    """Return the log at each level that the study's own map may have."""
+    log, pathway, molecules = material.log, material.pathway, material.molecules
+    phases = {} if pathway is None else {"phase": phase_log(log, pathway)}
+    codes = {} if molecules is None else {"code": by_code(log, molecules)[0]}
+    return {"activity": log, **phases, **codes}
 
 
 def _nested(log: EventLog, chosen: Flags, entries: Sequence[Entry]) -> list[Mapping[str, pl.DataFrame]]:

@@ -6,8 +6,8 @@ tells more than the cells. A cell holds two thresholds of values or more. Three 
 only, keep counts apart when the curves are put beside other tables:
 
 - no cell begins nearer than the threshold to a published count of which the rounded one is a part or a whole;
-- on each day the rounded counts of one risk set leave room for a whole cell among its patients, so that those who
-  still wait don't pin the others;
+- on each day the rounded counts of one risk set leave room for a whole cell among its patients, and those that are
+  no steps among the patients without a step, so that those who still wait don't pin the others;
 - the steps of an edge are counted at the end of their bin of ``edge_delays``, whose counts are exact; the last bin,
   which is open, is taken to end as long after the one before as that one did after the origin (an only bin: on the
   published median).
@@ -69,6 +69,9 @@ RELEASED_CAUSES = ("step", "other", "death", "exit")
 
 Curve = tuple[str, str | None]
 """Cause, and the target of a step."""
+
+N_ENDS = len(CAUSES) - 1
+"""Rows of a risk set that are no steps."""
 
 LEAST_CELLS = 5
 """A curve is told where at least so many cells hold its patients."""
@@ -302,10 +305,16 @@ def _at_end_of_bin(steps: pl.DataFrame, bins: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rounded(counts: Counts, n_patients: int, cells: Sequence[Counts], known: Known) -> tuple[Counts, int]:
-    """Round the counts of one risk set, and its patients, whose cells are the last."""
-    whole = int(floors(np.array([n_patients]), cells[-1])[0])
+    """Round the counts of one risk set, and its patients, whose cells are the last.
+
+    Deaths, exits and ends of data (the last rows) leave room among those who have had no step, who may be known.
+    """
+    of_all, margin = cells[-1], 2 * known.threshold - 1
+    whole = int(floors(np.array([n_patients]), of_all)[0])
     down = np.array([floors(row, of_row) for row, of_row in zip(counts, cells, strict=False)])
-    return with_room(down, cells, whole - (2 * known.threshold - 1)), whole
+    no_step = floors(n_patients - counts[:-N_ENDS].sum(axis=0), of_all)
+    down[-N_ENDS:] = with_room(down[-N_ENDS:], cells[-N_ENDS - 1 : -1], no_step - margin)
+    return with_room(down, cells, np.full(len(GRID), whole - margin)), whole
 
 
 def cell_edges(anchors: Collection[int], known: Known) -> Counts:
@@ -330,8 +339,8 @@ def floors(counts: Counts, cells: Counts) -> Counts:
     return begins
 
 
-def with_room(counts: Counts, cells: Sequence[Counts], most: int) -> Counts:
-    """Lower rounded counts, the greatest first, until they add up to at most `most` on each day.
+def with_room(counts: Counts, cells: Sequence[Counts], most: Counts) -> Counts:
+    """Lower rounded counts, the greatest first, until they add up to no more than is allowed on each day.
 
     Counts stay ascending from day to day. What needed no lowering and what was lowered to the same are told alike.
 
@@ -341,13 +350,13 @@ def with_room(counts: Counts, cells: Sequence[Counts], most: int) -> Counts:
         Where the cell of each count begins.
     cells : sequence of array of int
         Where the cells of each row begin.
-    most : int
-        Greatest sum of a day; below 0 as 0.
+    most : array of int, length n_days
+        Greatest sum of each day; below 0 as 0.
     """
     lowered = counts.copy()
     for day in reversed(range(counts.shape[1])):
         column = lowered[:, day]
-        while column.sum() > max(most, 0):
+        while column.sum() > max(most[day], 0):
             greatest = int(np.argmax(column))
             of_row = cells[greatest]
             column[greatest] = of_row[np.searchsorted(of_row, column[greatest]) - 1]

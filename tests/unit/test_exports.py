@@ -82,6 +82,17 @@ def test_any_log_written_as_xes_reads_as_it_was(
     )
     xes.write(log, path)
     assert xes.read(path).events.equals(log.events)
+    assert xes.read(path).horizons.equals(log.horizons)
+
+
+def test_a_log_that_names_no_source_keeps_its_horizon(tmp_path: Path) -> None:
+    log = log_of(("p", "a", 0), ("p", "b", 7))
+    xes.write(log, tmp_path / "log.xes")
+    assert (
+        xes.read(tmp_path / "log.xes").horizons.rows()
+        == log.horizons.rows()
+        == [(None, None, datetime(2020, 1, 8))]
+    )
 
 
 def test_patients_come_back_and_ties_keep_their_order(tmp_path: Path) -> None:
@@ -102,13 +113,22 @@ def test_patients_come_back_and_ties_keep_their_order(tmp_path: Path) -> None:
             "vital_status_known": [True, False, None],
         }
     )
-    log = EventLog.create(frame, people, keep_order=True)
+    until = pl.DataFrame(
+        {
+            "patient_id": [None, None, "x"],
+            "source": ["mco", "dcir & co", "mco"],
+            "observed_until": [datetime(2023, 1, 1), datetime(2022, 6, 1), datetime(2021, 6, 1)],
+        }
+    )
+    log = EventLog.create(frame, people, until, keep_order=True)
     for name in ("log.xes", "log.xes.gz"):
         xes.write(log, tmp_path / name)
         again = xes.read(tmp_path / name)
         assert again.events.equals(log.events)
         assert again.events["activity"].to_list() == ["b", "a", "c"]
         assert again.patients.equals(log.patients)
+        assert again.horizons.equals(log.horizons)
+        assert again.observed_until == datetime(2022, 6, 1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.xes", "log.xes.gz"]
     with pytest.raises(LogError, match=r"does not end in \.xes"):
         xes.write(log, tmp_path / "log.txt")

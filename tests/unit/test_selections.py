@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -14,12 +15,16 @@ import polars as pl
 import pytest
 from scipy.optimize import linprog
 
+from dashboards.results import read_results
 from eventlogs.errors import DefinitionError, DisclosureRefused, InputError, StudyError
 from pathways.cli import main
 from pathways.disclosure.policy import POLICY, DisclosurePolicy
 from pathways.disclosure.selections import SHAPES
+from pathways.exports import export
 from pathways.filters import NO_FILTER, FilterStack
 from pathways.mining.kernels import ELSEWHERE, END, START
+from pathways.releases import Material
+from pathways.releases import released as everything
 from pathways.selections import beside_groups, read_ledger, remember_groups
 from pathways.steps import build, mine
 from pathways.study import SelectedStudy, Study
@@ -473,6 +478,28 @@ def test_errors_say_what_to_do(study: Path, tmp_path: Path) -> None:
         mine(study, filters=territories(0))
 
 
+def test_a_selection_is_exported_with_its_hash(study: Path, tmp_path: Path) -> None:
+    stack = territories(0, 1, 2)
+    one = released(study, stack)
+    for what, file in {"edges": "edges.csv", "map": "map.svg", "model": "model.bpmn"}.items():
+        export(study, what, tmp_path / file, selection=stack.hash)
+        said = json.loads((tmp_path / f"{file}.json").read_text(encoding="utf-8"))
+        assert said["filter_hash"] == stack.hash and said["filters"] == ["réside dans 00, 01, 02"]
+    edges = pl.read_csv(tmp_path / "edges.csv")
+    assert edges["n_events"].to_list() == one.released("edges").frame["n_events"].to_list()
+    with pytest.raises(InputError, match="of the whole study"):
+        export(study, "events", tmp_path / "events.csv", selection=stack.hash)
+    assert (
+        main(["export", str(study), "--what", "map", "-o", str(tmp_path / "m.svg"), "--selection", "0"]) == 3
+    )
+
+
+def test_a_selection_can_be_shown_as_a_study(study: Path) -> None:
+    one = released(study, F.with_activity("surgery"))
+    results = read_results(one)
+    assert results.summary["n_patients"] % 11 == 0 and results.territories.is_empty()
+
+
 def test_the_command(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "filters.toml"
     file.write_text(territories(0, 1, 2, 6, 7).to_toml(), encoding="utf-8")
@@ -486,3 +513,11 @@ def test_the_command(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["mine", str(study), "--filters", str(file)]) == 3
     selection = json.loads(next((study / "selections").rglob("selection.json")).read_text(encoding="utf-8"))
     assert selection["name"] == "north" and selection["threshold"] == 11
+
+
+def test_patients_without_events_stop_nothing(mined: Path) -> None:
+    material = Material.of(Study.open(mined))
+    some = F.keep_activities("surgery", "chemo").apply(material.log, material.pathway).log
+    assert some.n_patients > some.events["patient_id"].n_unique()
+    names = {table.name for table in everything(replace(material, log=some))}
+    assert {"incidence", "nodes", "summary"} <= names
