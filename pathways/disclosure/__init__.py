@@ -11,6 +11,7 @@ what can be computed from it:
 - where a part of the patients is released beside all (`pathways.filters`), its counts are rounded, what differs little
   from another release is hidden (`pathways.disclosure.selections`), and a selection that would tell of a few together
   with what was released before is refused (`pathways.disclosure.ledger`);
+- a curve of incidence is estimated from counts that were rounded down first, and from nothing else;
 - a quantile is shown where at least the threshold of patients lies on each side, rounded to whole days; there is no
   minimum and no maximum.
 
