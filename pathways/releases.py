@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import chain
 from typing import Any, Literal
 
 import polars as pl
@@ -19,6 +20,7 @@ from pathways.definition import Pathway, with_day_sets
 from pathways.disclosure import (
     POLICY,
     UNFILTERED,
+    Counted,
     DisclosurePolicy,
     Origin,
     Released,
@@ -37,10 +39,10 @@ from pathways.drawing import release_layout
 from pathways.filters import keep_patients
 from pathways.mining.cluster import clusters
 from pathways.mining.drift import drift
-from pathways.mining.incidence import DEATHS, edge_waits, index_waits
+from pathways.mining.incidence import DEATHS, INDEX, edge_waits, index_waits
 from pathways.mining.kernels import variants
 from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
-from pathways.mining.territories import territory_rates
+from pathways.mining.territories import STATUSES, territory_rates
 from pathways.risk.breakdown import evaluate
 from pathways.study import Study
 
@@ -190,11 +192,33 @@ def incidence(material: Material, done: Mapping[str, Released]) -> list[Released
         done["nodes"],
         done["edges"],
         done["edge_delays"],
-        breakdowns=done.get("breakdowns"),
+        counted=expectations_published(pathway, done),
         pathway=pathway,
         **_gate(material),
     )
     return [table]
+
+
+def expectations_published(pathway: Pathway | None, done: Mapping[str, Released]) -> list[Counted]:
+    """Return the counts that ``breakdowns`` and ``conformance`` publish of waits, with what is waited for."""
+    if pathway is None:
+        return []
+    words = {("breakdowns", plan.id): (plan.trigger, plan.expected) for plan in pathway.breakdowns.values()}
+    for rule in pathway.reference:
+        words["conformance", rule.id] = rule.anchor, (*rule.steps, *chain(*rule.options))
+    found = []
+    for table, key in (("breakdowns", "breakdown"), ("conformance", "rule")):
+        for row in done[table].frame.to_dicts() if table in done else []:
+            starts, steps = words[table, row[key]]
+            numbers = (row[name] for name in row if name.startswith("n_") or name in STATUSES)
+            found.append(Counted(_starts(starts, pathway), frozenset(steps), tuple(filter(None, numbers))))
+    return found
+
+
+def _starts(words: Sequence[str], pathway: Pathway) -> frozenset[str]:
+    """Add the index where it is meant, or may be the day of one of these activities."""
+    at_index = not words or set(words) & set(pathway.cohort.index_activities)
+    return frozenset({*words, *((INDEX,) if at_index else ())})
 
 
 def _exits(pathway: Pathway | None) -> list[str]:

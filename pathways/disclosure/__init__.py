@@ -28,7 +28,7 @@ from pathways.disclosure.breakdowns import (
 )
 from pathways.disclosure.clusters import release_clusters
 from pathways.disclosure.drift import release_drift
-from pathways.disclosure.incidence import INCIDENCE_COLUMNS, release_incidence
+from pathways.disclosure.incidence import INCIDENCE_COLUMNS, Counted, release_incidence
 from pathways.disclosure.maps import DELAY_COLUMNS, EDGE_COLUMNS, NODE_COLUMNS, release_delays, release_map
 from pathways.disclosure.policy import POLICY, UNFILTERED, DisclosurePolicy, Origin, Released
 from pathways.disclosure.selections import ATTRITION_COLUMNS, release_attrition
@@ -47,6 +47,7 @@ __all__ = [
     "TERRITORY_COLUMNS",
     "UNFILTERED",
     "VARIANT_COLUMNS",
+    "Counted",
     "DisclosurePolicy",
     "Origin",
     "Released",
