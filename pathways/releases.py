@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from eventlogs.abstraction import Level
@@ -20,8 +21,10 @@ from pathways.disclosure import (
     DisclosurePolicy,
     Origin,
     Released,
+    published_sets,
     release_breakdowns,
     release_clusters,
+    release_conformance,
     release_delays,
     release_incidence,
     release_map,
@@ -31,11 +34,12 @@ from pathways.disclosure import (
     release_variants,
 )
 from pathways.mining.cluster import clusters
+from pathways.mining.conformance import check_conformance
 from pathways.mining.incidence import DEATHS, edge_waits, index_waits
 from pathways.mining.kernels import variants
 from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
 from pathways.mining.territories import territory_rates
-from pathways.risk.breakdown import evaluate
+from pathways.risk.breakdown import BreakdownResults, evaluate
 from pathways.study import Study
 
 
@@ -83,6 +87,11 @@ class Material:
             cutoff=min((date.fromisoformat(day) for day in stated.values()), default=None),
         )
 
+    @cached_property
+    def broken(self) -> BreakdownResults | None:
+        """What became of the breakdowns; None without any."""
+        return evaluate(self.log, self.pathway) if self.pathway and self.pathway.breakdowns else None
+
 
 Release = Callable[[Material, Mapping[str, Released]], list[Released]]
 """Makes tables from the material and the tables released before it, by name."""
@@ -127,13 +136,24 @@ def _gate(material: Material) -> dict[str, Any]:
 def breakdowns(material: Material, done: Mapping[str, Released]) -> list[Released]:
     """Release ``breakdowns`` and, where patients have a territory, ``territories``; nothing without a breakdown."""
     log, pathway, gate = material.log, material.pathway, _gate(material)
-    if pathway is None or not pathway.breakdowns:
+    results = material.broken
+    if pathway is None or results is None:
         return []
-    results = evaluate(log, pathway)
     by_status = release_breakdowns(results.summary(), pathway, nodes=done["nodes"], **gate)
     if not log.patients["territory"].count():
         return [by_status]
     return [by_status, release_territories(territory_rates(results.frame, log.patients), by_status, **gate)]
+
+
+def conformance(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``conformance`` to the reference pathway; nothing without a rule."""
+    log, pathway = material.log, material.pathway
+    if pathway is None or not pathway.reference:
+        return []
+    broken = (material.broken, done["breakdowns"]) if material.broken else None
+    beside = published_sets(log, pathway, done["nodes"], broken)
+    everybody = log.events["patient_id"].unique(maintain_order=True)
+    return [release_conformance(check_conformance(log, pathway), everybody, beside, **_gate(material))]
 
 
 def incidence(material: Material, done: Mapping[str, Released]) -> list[Released]:
@@ -175,5 +195,5 @@ def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
     return [release_summary(material.log, material.pathway, **said, **_gate(material))]
 
 
-RELEASES: tuple[Release, ...] = (maps, breakdowns, incidence, groups, summary)
+RELEASES: tuple[Release, ...] = (maps, breakdowns, conformance, incidence, groups, summary)
 """What `mine` releases, in the order in which tables protect each other."""

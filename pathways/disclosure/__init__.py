@@ -24,6 +24,7 @@ from pathways.disclosure.breakdowns import (
     release_territories,
 )
 from pathways.disclosure.clusters import release_clusters
+from pathways.disclosure.conformance import CONFORMANCE_COLUMNS, published_sets, release_conformance
 from pathways.disclosure.incidence import INCIDENCE_COLUMNS, release_incidence
 from pathways.disclosure.maps import DELAY_COLUMNS, EDGE_COLUMNS, NODE_COLUMNS, release_delays, release_map
 from pathways.disclosure.policy import POLICY, UNFILTERED, DisclosurePolicy, Origin, Released
@@ -32,6 +33,7 @@ from pathways.disclosure.variants import VARIANT_COLUMNS, release_milestones, re
 
 __all__ = [
     "BREAKDOWN_COLUMNS",
+    "CONFORMANCE_COLUMNS",
     "DELAY_COLUMNS",
     "EDGE_COLUMNS",
     "INCIDENCE_COLUMNS",
@@ -44,8 +46,10 @@ __all__ = [
     "DisclosurePolicy",
     "Origin",
     "Released",
+    "published_sets",
     "release_breakdowns",
     "release_clusters",
+    "release_conformance",
     "release_delays",
     "release_incidence",
     "release_map",
