@@ -27,6 +27,11 @@ OPTIONAL: dict[str, dict[str, Any]] = {
         "day_to": COUNT,
         "n_events": COUNT,
     },
+    "incidence": {
+        **dict.fromkeys(("level", "origin", "target", "cause"), TEXT),
+        **dict.fromkeys(("day", "n_at_risk"), COUNT),
+        **dict.fromkeys(("incidence", "low", "high"), SHARE),
+    },
     "variants": {
         "level": TEXT,
         "rank": COUNT,
@@ -71,7 +76,7 @@ class Results:
     ----------
     summary : dict
         The one row of the ``summary`` table.
-    nodes, edges, layout, edge_delays, variants, breakdowns, territories : polars.DataFrame
+    nodes, edges, layout, edge_delays, incidence, variants, breakdowns, territories : polars.DataFrame
         As released; a table that the study does not have is empty, with its columns.
     threshold : int
         Counts of patients below this never left.
@@ -87,6 +92,7 @@ class Results:
     edges: pl.DataFrame
     layout: pl.DataFrame
     edge_delays: pl.DataFrame
+    incidence: pl.DataFrame
     variants: pl.DataFrame
     breakdowns: pl.DataFrame
     territories: pl.DataFrame

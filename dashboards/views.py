@@ -10,11 +10,12 @@ from typing import Any, Literal, Self, get_args
 import polars as pl
 
 from dashboards.results import Results
-from pathways.drawing import Facts, Picture
-from pathways.mining.kernels import ELSEWHERE
+from eventlogs.abstraction import LEVELS, Level
+from pathways.drawing import Facts, Picture, count_steps
+from pathways.mining.incidence import INDEX
+from pathways.mining.kernels import ELSEWHERE, END
 from pathways.mining.maps import filter_to
 
-Level = Literal["activity", "phase"]
 Measure = Literal["n_patients", "n_events", "median_days", "p90_days"]
 TerritoryMeasure = Literal["shrunk_ratio", "rate"]
 
@@ -29,6 +30,7 @@ OPENING_NODES = 14
 OPENING_EDGES_PER_NODE = 1.5
 LONGEST_DELAYS = 5
 VARIANTS_SHOWN = 10
+LONGEST_SINCE_INDEX, LONGEST_SINCE_STEP = 720, 180
 
 RATIO_BOUNDS = (0.8, 0.95, 1.05, 1.25)
 RATE_BOUNDS = (0.1, 0.2, 0.3, 0.4)
@@ -50,7 +52,7 @@ class MapState:
     def from_query(cls, query: Mapping[str, str], opening: MapState) -> Self:
         """Read the state from a URL's query; whatever it does not say, or says wrongly, is as at the opening."""
         return cls(
-            level=_choice(query.get("level"), get_args(Level), opening.level),
+            level=_choice(query.get("level"), LEVELS, opening.level),
             measure=_choice(query.get("measure"), get_args(Measure), opening.measure),
             activities=_percent(query.get("activities"), opening.activities),
             paths=_percent(query.get("paths"), opening.paths),
@@ -133,6 +135,27 @@ class EdgeView:
 
 
 @dataclass(frozen=True)
+class IncidenceView:
+    """Who has had a step by each day, since the index or an activity.
+
+    ``curve`` has ``day``, ``n_at_risk``, the shares ``step``, ``other``, ``waiting``, ``exit``, ``death``, which add
+    up to 1, and ``low``, ``high`` of ``step``; ``since_index`` says where the clock started.
+    """
+
+    curve: pl.DataFrame
+    since_index: bool
+
+    @property
+    def last_day(self) -> int:
+        """Last day told."""
+        return int(self.curve["day"].to_list()[-1])
+
+    def at(self, day: int) -> Mapping[str, Any]:
+        """Return the last row that is not after a day."""
+        return self.curve.filter(pl.col("day") <= day).row(-1, named=True)
+
+
+@dataclass(frozen=True)
 class NodeView:
     """One step: its row, and where patients come from and go to, most frequent first."""
 
@@ -168,10 +191,21 @@ class BreakdownView:
 
 def opening_state(results: Results, level: Level = "activity") -> MapState:
     """Return sliders that give a map of a dozen steps, whatever the study's size."""
-    activities = _up_to_step(OPENING_NODES, _of_level(results.nodes, level).height)
+    activities = _up_to_step(OPENING_NODES, count_steps(_of_level(results.nodes, level)))
     every = map_view(results, MapState(level=level, activities=activities))
-    wanted = OPENING_EDGES_PER_NODE * every.nodes.height
+    wanted = OPENING_EDGES_PER_NODE * count_steps(every.nodes)
     return MapState(level=level, activities=activities, paths=_up_to_step(wanted, every.edges.height))
+
+
+def levels(results: Results) -> list[Level]:
+    """Return the levels that the study has, from the finest to the coarsest."""
+    known = set(results.nodes["level"])
+    return [level for level in LEVELS if level in known]
+
+
+def level_of(query: Mapping[str, str], results: Results) -> Level:
+    """Return the level that a URL's query asks for; activities where it asks for none, or for one that is not there."""
+    return _choice(query.get("level"), levels(results), "activity")  # type: ignore[no-any-return]
 
 
 def map_view(results: Results, state: MapState) -> MapView:
@@ -191,7 +225,7 @@ def map_view(results: Results, state: MapState) -> MapView:
         edges=shown,
         hidden_by_sliders=int(released["n_events"].sum()) - int(shown["n_events"].sum()),
         hidden_by_threshold=pooled.item() if pooled.len() else 0,
-        n_nodes=nodes.height,
+        n_nodes=count_steps(nodes),
         n_edges=released.height,
     )
 
@@ -205,7 +239,8 @@ def phases_in_order(results: Results, level: Level) -> list[str]:
 
 def picture(results: Results, view: MapView, level: Level) -> Picture:
     """Return what the map shows as a picture to draw."""
-    phases = _of_level(results.nodes, "phase").select("phase", fr="label_fr", en="label_en")
+    named = _of_level(results.nodes, "phase").filter(~pl.col("activity").str.starts_with(END))
+    phases = named.select("phase", fr="label_fr", en="label_en")
     summary = results.summary
     return Picture(
         level=level,
@@ -253,6 +288,21 @@ def node_view(results: Results, level: Level, key: str) -> NodeView | None:
         before=_with_share(edges.filter(pl.col("target") == key)),
         after=_with_share(edges.filter(pl.col("source") == key)),
     )
+
+
+def incidence_view(results: Results, level: Level, origin: str, target: str) -> IncidenceView | None:
+    """Return the curves of a step since an activity or the index (``index``), or None where none were released."""
+    told = _of_level(results.incidence, level).filter(origin=origin, target=target)
+    if told.is_empty():
+        return None
+    share = pl.col("incidence")
+    causes = [share.filter(cause=cause).sum().alias(cause) for cause in ("step", "other", "exit", "death")]
+    limits = [pl.col(name).filter(cause="step").first() for name in ("low", "high")]
+    curve = told.group_by("day").agg(pl.col("n_at_risk").first(), *causes, *limits).sort("day")
+    waiting = (1 - pl.sum_horizontal("step", "other", "exit", "death")).clip(0, 1)
+    since_index = origin == INDEX
+    longest = LONGEST_SINCE_INDEX if since_index else LONGEST_SINCE_STEP
+    return IncidenceView(curve.with_columns(waiting=waiting).filter(pl.col("day") <= longest), since_index)
 
 
 def share_of(part: int | None, whole: int | None) -> float | None:
@@ -378,7 +428,8 @@ def _of_level(frame: pl.DataFrame, level: str) -> pl.DataFrame:
 
 
 def _flow(edges: pl.DataFrame) -> pl.DataFrame:
-    return edges.filter(pl.col("source") != POOLED)
+    """Return the passages of a map: neither the pooled row, nor those from an outcome to the end."""
+    return edges.filter(pl.col("source") != POOLED, ~pl.col("source").str.starts_with(END))
 
 
 def _with_share(edges: pl.DataFrame) -> pl.DataFrame:

@@ -5,8 +5,9 @@ Each takes paths and plain values, leaves a study folder behind, and returns an 
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -18,11 +19,11 @@ from eventlogs import meds, networks, omop, table, xes
 from eventlogs.activities import ActivityRules
 from eventlogs.checks.evidence import Counted
 from eventlogs.engine import Progress, silent
-from eventlogs.errors import DefinitionError, DisclosureRefused, StudyError, did_you_mean
+from eventlogs.errors import DefinitionError, DisclosureRefused, InputError, StudyError, did_you_mean
 from eventlogs.feeds import FEEDS, feed_of
 from eventlogs.log import EVENT_COLUMNS, HORIZON_COLUMNS, PATIENT_COLUMNS, EventLog, empty
 from eventlogs.quality import QualityComparison, QualityReport, check_log, compare_quality
-from pathways import definition
+from pathways import contrasts, definition, selections
 from pathways.aggregates import LIMITS, read_aggregates, settings_of
 from pathways.definition import Language, Pathway
 from pathways.disclosure import (
@@ -31,8 +32,10 @@ from pathways.disclosure import (
     Origin,
     Released,
 )
+from pathways.drawing import difference_map, svg_to_png
+from pathways.filters import FilterStack
 from pathways.mining.pm4py_door import discover_released
-from pathways.releases import Material, released
+from pathways.releases import Material, Ties, released
 from pathways.risk.model import RiskModel, load_model
 from pathways.risk.model import train as fit
 from pathways.risk.risklist import RiskList
@@ -122,12 +125,19 @@ def build(
             _attribute(place, folder, chosen)
             (folder / "pathway.toml").write_text(chosen.text, encoding="utf-8")
         write_json(folder / "manifest.json", _manifest(place, door, chosen, made))
+        _keep_ledger(Path(out), folder)
         built = Study.open(folder)
         checked = QualityReport(()) if built.is_aggregate else quality_of(built)
         write_json(folder / "quality.json", checked.to_dict())
     study = Study.open(out)
     study.record(step)
     return Study.open(out)
+
+
+def _keep_ledger(former: Path, folder: Path) -> None:
+    """Take over what the former study released: building it again must not make it forget."""
+    if (former / "ledger").is_dir():
+        shutil.copytree(former / "ledger", folder / "ledger")
 
 
 def _attribute(place: Path, folder: Path, pathway: Pathway) -> None:
@@ -379,13 +389,124 @@ def compare(study: str | Path, against: str | Path) -> QualityComparison:
     return compare_quality(quality_of(Study.open(against)), quality_of(Study.open(study)))
 
 
-def mine(study: str | Path, *, policy: DisclosurePolicy = POLICY, progress: Progress = silent) -> Study:
+def mine(
+    study: str | Path,
+    *,
+    filters: FilterStack | str | Path | None = None,
+    name: str = "",
+    policy: DisclosurePolicy = POLICY,
+    ties: Ties = "order",
+    progress: Progress = silent,
+) -> Study:
     """Map a study's pathways, decide its breakdowns, and write what may leave to ``released/``.
+
+    With filters, the same of the patients that they keep, to ``selections/<hash>/released/``: counts are rounded, and
+    nothing leaves that would tell of a few patients beside what the study released before
+    (`pathways.disclosure.ledger`, `pathways.disclosure.selections`). ``released/`` stays as it is.
 
     Parameters
     ----------
     study : path
         A study folder.
+    filters : FilterStack or path, optional
+        A stack, or a TOML or JSON file of one. The study must have been mined without filters first.
+    name : str
+        What to call the selection.
+    policy : DisclosurePolicy
+        How small a number may be.
+    ties : {'order', 'sets'}
+        Read the events of a day in the definition's order, or as one event whose activity is their set: then maps
+        and variants of sets are released, and nothing that is said of single activities.
+    progress : callable
+        Told of each step.
+
+    Returns
+    -------
+    Study
+        ``study.selection(stack.hash)`` is what was released with filters.
+
+    Raises
+    ------
+    StudyError
+        There is no whole study, or with filters it was not mined.
+    DefinitionError
+        The filters are not valid, or name what the log does not have.
+    DisclosureRefused
+        There are too few patients for anything to leave, together with earlier releases they would tell of a few, or
+        the study was released with its ties read otherwise.
+    """
+    opened = Study.open(study)
+    _check_ties(opened, ties, filters is not None)
+    if filters is not None:
+        stack = filters if isinstance(filters, FilterStack) else selections.read_stack(filters)
+        return _mine_selection(opened, stack, name, policy, progress)
+    with measured("mine") as step, replacing(opened.path / "released") as folder:
+        progress("mine", 0, 2)
+        tables = released(Material.of(opened, policy).with_ties(ties))
+        progress("mine", 1, 2)
+        write_released(folder, tables)
+        refused = _write_models(folder, tables)
+        progress("mine", 2, 2)
+    opened.record(step | {"ties": ties} | ({"model": refused} if refused else {}))
+    return Study.open(study)
+
+
+def _check_ties(study: Study, ties: Ties, selected: bool) -> None:
+    """Refuse a second reading of ties: who has a step only beside others is the difference of two released counts."""
+    if selected and ties != "order":
+        raise InputError("a selection is released with its ties in order; leave --ties out, or --filters")
+    before = {step["ties"] for step in study.manifest["steps"] if "ties" in step}
+    if before - {ties}:
+        raise DisclosureRefused(
+            f"{study.path} was released with ties as {before.pop()}, and both readings together would tell of few "
+            "patients; keep to the first, or look at the other in a script, where nothing is released"
+        )
+
+
+def _mine_selection(
+    study: Study, stack: FilterStack, name: str, policy: DisclosurePolicy, progress: Progress
+) -> Study:
+    with measured("mine") as step, selections.one_at_a_time(study):
+        progress("mine", 0, 2)
+        prepared = selections.prepare(study, stack, policy)
+        progress("mine", 1, 2)
+        selections.remember(study, prepared.entry, stack.to_toml())
+        with replacing(study.path / "selections" / stack.hash) as folder:
+            selections.describe(folder, prepared, name, policy)
+            (folder / "released").mkdir()
+            write_released(folder / "released", prepared.tables)
+            refused = _write_models(folder / "released", list(prepared.tables))
+        progress("mine", 2, 2)
+    study.record(step | {"filter_hash": stack.hash} | ({"model": refused} if refused else {}))
+    return Study.open(study.path)
+
+
+def contrast(
+    study: str | Path,
+    *,
+    by: str = "",
+    group: str = "",
+    a: FilterStack | str | Path | None = None,
+    b: FilterStack | str | Path | None = None,
+    language: Language = "fr",
+    policy: DisclosurePolicy = POLICY,
+    progress: Progress = silent,
+) -> tuple[list[Released], Path]:
+    """Compare groups of a study's patients, and write what may leave to ``contrasts/<name>/released/``.
+
+    Parameters
+    ----------
+    study : path
+        A mined study.
+    by : str
+        ``territory``, ``deprivation``, ``sex``, ``age_band``, ``index_year``, ``network``, ``facility`` (of the first
+        treatment; ``facility:last``, ``facility:most``), or ``period:YYYY-MM-DD`` (index date before and since).
+    group : str
+        Only this group, against all other patients.
+    a, b : FilterStack or path, optional
+        Two sets of patients instead: stacks of filters, or files of them. Who is in both is left out of both.
+    language : {'fr', 'en'}
+        Of the difference map.
     policy : DisclosurePolicy
         How small a number may be.
     progress : callable
@@ -393,25 +514,44 @@ def mine(study: str | Path, *, policy: DisclosurePolicy = POLICY, progress: Prog
 
     Returns
     -------
-    Study
+    list of Released, pathlib.Path
+        ``contrast``, and ``contrast_nodes``, ``contrast_edges`` of two groups or ``funnel`` of more; their folder, with
+        the difference map of two groups (``map.svg``, ``map.png``).
 
     Raises
     ------
     StudyError
-        There is no whole study.
+        The study was not mined.
+    InputError
+        There is nothing to compare by this.
     DisclosureRefused
-        There are too few patients for anything to leave.
+        A group is too small, or the groups and earlier releases would together tell of a few.
     """
     opened = Study.open(study)
-    with measured("mine") as step, replacing(opened.path / "released") as folder:
-        progress("mine", 0, 2)
-        tables = released(Material.of(opened, policy))
-        progress("mine", 1, 2)
-        write_released(folder, tables)
-        refused = _write_models(folder, tables)
-        progress("mine", 2, 2)
-    opened.record(step | ({"model": refused} if refused else {}))
-    return Study.open(study)
+    stacks = [selections.read_stack(one) if isinstance(one, str | Path) else one for one in (a, b)]
+    question = contrasts.Question(by, group, *stacks)
+    with measured("contrast") as step, selections.one_at_a_time(opened):
+        progress("contrast", 0, 2)
+        tables = contrasts.released_contrast(opened, question, policy)
+        progress("contrast", 1, 2)
+        place = opened.path / "contrasts" / question.name
+        with replacing(place) as folder:
+            (folder / "released").mkdir()
+            write_released(folder / "released", tables)
+            _write_difference_map(folder, tables, opened, language)
+        progress("contrast", 2, 2)
+    opened.record(step | {"contrast": question.name})
+    return tables, place
+
+
+def _write_difference_map(folder: Path, tables: Sequence[Released], study: Study, language: Language) -> None:
+    """Write the difference map of two groups, where an edge is shown."""
+    named = {one.name: one for one in tables}
+    if "contrast_edges" not in named or named["contrast_edges"].frame.is_empty():
+        return
+    svg = difference_map(named, {name: study.released(name) for name in study.released_names()}, language)
+    (folder / "map.svg").write_text(svg, encoding="utf-8")
+    (folder / "map.png").write_bytes(svg_to_png(svg))
 
 
 def _write_models(folder: Path, maps: list[Released]) -> str:

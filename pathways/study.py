@@ -13,6 +13,9 @@
       patients.parquet    horizons.parquet
       quality.json        the checks
       released/           what may leave: every table already through the disclosure gate
+      selections/<hash>/  the same of a part of the patients: filters.toml, selection.json, released/
+      contrasts/<name>/   comparisons of groups: released/, map.svg, map.png
+      ledger/             who was in each released selection, at patient level: it never leaves
       model/              the risk model
       lists/              risk lists
 """
@@ -36,10 +39,12 @@ from typing import Any
 import polars as pl
 
 from eventlogs.abstraction import Abstraction, Eras, Level, at_level, eras
-from eventlogs.errors import StudyError
+from eventlogs.errors import DefinitionError, LogError, StudyError, did_you_mean
 from eventlogs.log import EVENT_COLUMNS, EventLog, empty
-from pathways.definition import Pathway, parse
+from pathways.definition import Language, Pathway, parse
 from pathways.disclosure import Released
+from pathways.filters import FilterStack
+from pathways.mining.kernels import EventScan
 
 SCHEMA = 1
 """Version of the folder's form."""
@@ -124,6 +129,22 @@ class Study:
         except (pl.exceptions.PolarsError, OSError) as error:
             raise StudyError(f"{self.path} has a damaged table; build it again") from error
 
+    def scan(self) -> EventScan:
+        """Return the events as files that the kernels read slice by slice: for a log larger than memory.
+
+        Raises
+        ------
+        StudyError
+            A file is damaged, or the study has no events.
+        """
+        if self.is_aggregate:
+            raise StudyError(f"{self.path} was built from anonymous tables and has no event log to scan")
+        try:
+            patients = pl.read_parquet(self.path / "patients.parquet", glob=False)
+            return EventScan.open(self.path / "events", is_sorted=True, patients=patients)
+        except (pl.exceptions.PolarsError, OSError, LogError) as error:
+            raise StudyError(f"{self.path} has a damaged table; build it again") from error
+
     def pathway(self) -> Pathway | None:
         """Return the definition that the study was built with, or None."""
         path = self.path / "pathway.toml"
@@ -161,6 +182,13 @@ class Study:
                 f"{self.path} has no origins: only a build from SNDS tables keeps them; build it again"
             )
         return pl.scan_parquet(parts, glob=False)
+
+    def molecules(self) -> pl.DataFrame | None:
+        """Return the molecule of each code of a medicine: ``code_system``, ``code``, ``atc``; None without origins."""
+        if not (self.path / "origins").is_dir():
+            return None
+        columns = ["code_system", "code", "atc"]
+        return self.origins().select(columns).drop_nulls().unique().sort(columns).collect()
 
     def origins_of(self, events: pl.DataFrame) -> pl.DataFrame:
         """Return the source rows of chosen events.
@@ -273,18 +301,36 @@ class Study:
         StudyError
             It is not there or can't be read.
         """
-        folder = self.path / "released"
-        if name not in self.released_names():
-            raise StudyError(
-                f"{self.path} has no released table '{name}'; make them with: pathways mine {self.path}"
+        return _read_released(self.path, name, f"pathways mine {self.path}")
+
+    def selections(self) -> list[SelectedStudy]:
+        """Return the released selections of patients, by hash.
+
+        Raises
+        ------
+        StudyError
+            One is damaged.
+        """
+        folders = sorted((self.path / "selections").glob("[!.]*"))
+        return [SelectedStudy.open(self, folder.name) for folder in folders]
+
+    def selection(self, filter_hash: str) -> SelectedStudy:
+        """Return one released selection.
+
+        Raises
+        ------
+        StudyError
+            There is none of this hash.
+        """
+        known = [folder.name for folder in (self.path / "selections").glob("[!.]*")]
+        if filter_hash not in known:
+            near = (
+                did_you_mean(filter_hash, known)
+                if known
+                else "; make one: pathways mine STUDY --filters FILE"
             )
-        try:
-            meta = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-            return Released(name, pl.read_parquet(folder / f"{name}.parquet", glob=False), meta)
-        except (pl.exceptions.PolarsError, OSError, json.JSONDecodeError) as error:
-            raise StudyError(
-                f"released table '{name}' of {self.path} is damaged; mine the study again"
-            ) from error
+            raise StudyError(f"{self.path} has no selection '{filter_hash}'{near}")
+        return SelectedStudy.open(self, filter_hash)
 
     def risk_lists(self) -> list[Path]:
         """Return the risk lists (CSV) of the study, newest first."""
@@ -300,6 +346,87 @@ class Study:
     def __repr__(self) -> str:
         counts = self.manifest["counts"]
         return f"Study({self.path.name}: {counts['patients']} patients, {counts['events']} events)"
+
+
+@dataclass(frozen=True)
+class SelectedStudy:
+    """A part of a study's patients, as released: it can be read where the released tables of a study are.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``STUDY/selections/<hash>``.
+    manifest : dict
+        That of the study.
+    stack : FilterStack
+        Who is in it.
+    name : str
+        What the user called it; may be empty.
+    words : mapping of language to tuple of str
+        The filters in words.
+    """
+
+    path: Path
+    manifest: Mapping[str, Any] = field(repr=False)
+    stack: FilterStack
+    name: str
+    words: Mapping[Language, tuple[str, ...]] = field(repr=False)
+
+    @classmethod
+    def open(cls, study: Study, filter_hash: str) -> SelectedStudy:
+        """Open a selection of a study.
+
+        Raises
+        ------
+        StudyError
+            It is damaged.
+        """
+        folder = study.path / "selections" / filter_hash
+        try:
+            said = json.loads((folder / "selection.json").read_text(encoding="utf-8"))
+            stack = FilterStack.from_toml((folder / "filters.toml").read_text(encoding="utf-8"))
+            words: dict[Language, tuple[str, ...]] = {
+                "fr": tuple(said["words_fr"]),
+                "en": tuple(said["words_en"]),
+            }
+            return cls(folder, study.manifest, stack, said["name"], words)
+        except (OSError, json.JSONDecodeError, KeyError, DefinitionError) as error:
+            raise StudyError(f"{folder} is damaged; mine this selection again with its filters") from error
+
+    @property
+    def hash(self) -> str:
+        """The hash of its stack."""
+        return self.stack.hash
+
+    def released_names(self) -> list[str]:
+        """Return the names of the released tables."""
+        return sorted(path.stem for path in (self.path / "released").glob("*.parquet"))
+
+    def released(self, name: str) -> Released:
+        """Read a released table.
+
+        Raises
+        ------
+        StudyError
+            It is not there or can't be read.
+        """
+        again = f"pathways mine {self.path.parents[1]} --filters {self.path / 'filters.toml'}"
+        return _read_released(self.path, name, again)
+
+    def risk_lists(self) -> list[Path]:
+        """Return no risk list: they are of whole studies."""
+        return []
+
+
+def _read_released(place: Path, name: str, again: str) -> Released:
+    folder = place / "released"
+    if not (folder / f"{name}.parquet").is_file():
+        raise StudyError(f"{place} has no released table '{name}'; make them with: {again}")
+    try:
+        meta = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        return Released(name, pl.read_parquet(folder / f"{name}.parquet", glob=False), meta)
+    except (pl.exceptions.PolarsError, OSError, json.JSONDecodeError) as error:
+        raise StudyError(f"released table '{name}' of {place} is damaged; make it again: {again}") from error
 
 
 def _parts(folder: Path) -> pl.DataFrame:

@@ -11,10 +11,14 @@ from dash.development.base_component import Component
 
 from dashboards import parts, views
 from dashboards.figures import CONFIG, HISTOGRAM_HEIGHT, delay_histogram
+from dashboards.pages.delay_details import by_day
 from dashboards.results import Results
-from dashboards.views import ARROW, HIDDEN_KEY, Level, MapState, MapView
+from dashboards.views import ARROW, HIDDEN_KEY, MapState, MapView
 from dashboards.words import Words
+from eventlogs.abstraction import Level
+from pathways.drawing import count_steps
 from pathways.drawing.colours import phase_colours
+from pathways.mining.incidence import INDEX
 from pathways.mining.kernels import END, START
 
 FLOWS_SHOWN = 6
@@ -118,6 +122,7 @@ def _edge_panel(results: Results, state: MapState, words: Words) -> list[Compone
         html.H3(words("edge.distribution")),
         _delays(view, words),
         *_notes(edge, words),
+        *by_day(results, state.level, edge["source"], edge["target"], words),
     ]
 
 
@@ -153,6 +158,7 @@ def _node_panel(results: Results, state: MapState, words: Words) -> list[Compone
             ],
             className="figures",
         ),
+        *by_day(results, state.level, INDEX, view.node["activity"], words),
         html.H3(words("node.before")),
         _flow_list(_flows(view.before, "source", names, words)),
         html.H3(words("node.after")),
@@ -298,17 +304,27 @@ def table(results: Results, view: MapView, state: MapState, words: Words) -> htm
 def filter_sentence(view: MapView, state: MapState, words: Words) -> str:
     return words(
         "map.filter_line",
-        level=levels(words)[state.level],
+        level=_level_name(state.level, words),
         measure=measures(words)[state.measure],
-        steps=words.number(view.nodes.height),
+        steps=words.number(count_steps(view.nodes)),
         all_steps=words.number(view.n_nodes),
         paths=words.number(view.edges.height),
         all_paths=words.number(view.n_edges),
     )
 
 
-def levels(words: Words) -> dict[str, str]:
-    return {"activity": words("map.level_activity"), "phase": words("map.level_phase")}
+def levels(results: Results, words: Words) -> dict[str, str]:
+    """Return the names of the levels that the study has, from the finest to the coarsest."""
+    return {level: _level_name(level, words) for level in views.levels(results)}
+
+
+def _level_name(level: Level, words: Words) -> str:
+    names = {
+        "code": words("map.level_code"),
+        "activity": words("map.level_activity"),
+        "phase": words("map.level_phase"),
+    }
+    return names[level]
 
 
 def measures(words: Words) -> dict[str, str]:

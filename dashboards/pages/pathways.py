@@ -15,10 +15,11 @@ from dashboards import parts, views
 from dashboards.drawing import Drawing
 from dashboards.pages import pathway_details as details
 from dashboards.results import Results
-from dashboards.views import Level, MapState, MapView
+from dashboards.views import MapState, MapView
 from dashboards.visitor import visitor_words
 from dashboards.words import Words
-from pathways.drawing import draw
+from eventlogs.abstraction import Level
+from pathways.drawing import count_steps, draw
 from pathways.drawing.colours import phase_colours
 
 CONTROLS = ("map:level", "map:measure", "map:activities", "map:paths")
@@ -26,13 +27,13 @@ CONTROLS = ("map:level", "map:measure", "map:activities", "map:paths")
 
 def layout(results: Results, query: Mapping[str, str], words: Words) -> Component:
     """Return the page as the URL's query describes it."""
-    level: Level = "phase" if query.get("level") == "phase" else "activity"
-    state = MapState.from_query(query, views.opening_state(results, level))
+    level = views.level_of(query, results)
+    state = MapState.from_query({**query, "level": level}, views.opening_state(results, level))
     view = views.map_view(results, state)
     return html.Div(
         [
             parts.head(html.H1(words("map.title")), *_downloads(words)),
-            _controls(state, view, words),
+            _controls(results, state, view, words),
             html.Div(
                 [_map(results, view, state, words), _panel_card(results, view, state, words)],
                 id="map:split",
@@ -167,13 +168,13 @@ def _downloads(words: Words) -> list[Component]:
     ]
 
 
-def _controls(state: MapState, view: MapView, words: Words) -> html.Div:
+def _controls(results: Results, state: MapState, view: MapView, words: Words) -> html.Div:
     activities, paths = _slider_values(view, words)
     return html.Div(
         [
             parts.control(
                 words("map.level"),
-                parts.switch("map:level", state.level, details.levels(words), words("map.level")),
+                parts.switch("map:level", state.level, details.levels(results, words), words("map.level")),
             ),
             parts.control(
                 words("map.measure"),
@@ -203,7 +204,7 @@ def _slider(name: str, value: int, label: str, said: str) -> html.Div:
 
 def _slider_values(view: MapView, words: Words) -> tuple[str, str]:
     return (
-        words("map.of", n=words.number(view.nodes.height), total=words.number(view.n_nodes)),
+        words("map.of", n=words.number(count_steps(view.nodes)), total=words.number(view.n_nodes)),
         words("map.of", n=words.number(view.edges.height), total=words.number(view.n_edges)),
     )
 

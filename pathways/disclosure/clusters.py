@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -170,18 +169,28 @@ class _Rest:
 
 
 def _rests(known: pl.DataFrame, told: str, published: set[str]) -> dict[int, _Rest]:
-    rests: dict[int, _Rest] = defaultdict(lambda: _Rest(0, 0, {}))
-    for sequence, n_patients, n_told, cluster in known.select(
-        "sequence", "n_patients", told, "cluster"
-    ).rows():
-        rest = n_patients - n_told
-        rests[cluster] += _Rest(n_patients, rest, dict.fromkeys(_marks(sequence) & published, rest))
-    return dict(rests)
+    rows = known.with_row_index("row").with_columns(rest=pl.col("n_patients") - pl.col(told))
+    having = (
+        _marks(rows.filter(pl.col("rest") > 0))
+        .filter(pl.col("mark").is_in(sorted(published)))
+        .group_by("cluster", "mark")
+        .agg(pl.col("rest").sum())
+    )
+    sums = rows.group_by("cluster").agg(pl.col("n_patients", "rest").sum()).sort("cluster")
+    return {
+        cluster: _Rest(
+            n, rest, dict(having.filter(pl.col("cluster") == cluster).select("mark", "rest").rows())
+        )
+        for cluster, n, rest in sums.rows()
+    }
 
 
-def _marks(sequence: list[str]) -> set[str]:
-    """Return the steps of a sequence and the pairs of neighbours."""
-    return {*sequence, *(ARROW.join(pair) for pair in pairwise(sequence))}
+def _marks(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows once for each step of their sequence and each pair of neighbours, as ``mark``."""
+    steps = rows.explode("sequence").drop_nulls("sequence").rename({"sequence": "mark"})
+    following = pl.col("mark") + ARROW + pl.col("mark").shift(-1).over("row")
+    pairs = steps.with_columns(mark=following).drop_nulls("mark")
+    return pl.concat([steps, pairs]).unique(["row", "mark"])
 
 
 def _hidden(known: pl.DataFrame, published: set[str], policy: DisclosurePolicy) -> set[int]:
@@ -333,20 +342,19 @@ def _rounded(part: str, whole: str) -> pl.Expr:
 
 def _told_limits(rows: pl.DataFrame, known: pl.DataFrame) -> tuple[Numbers, Numbers]:
     """Return how many patients of each cluster have the trait at least and at most, by the listed sequences."""
-    trait = rows["trait"].first()
-    has = pl.Series([trait in _marks(sequence) for sequence in known["sequence"].to_list()], dtype=pl.Boolean)
-    of_sequences = rows["kind"].first() != "activity"
-    sums = known.with_columns(has=has).group_by("cluster").agg(
-        with_it=pl.col("n_told").filter(pl.col("has")).sum(),
-        without=pl.col("n_told").filter(~pl.col("has")).sum(),
-    )  # fmt: skip
-    told = rows.join(sums, on="cluster", how="left", maintain_order="left")
-    if not of_sequences:
-        return np.zeros(rows.height), told["n_patients"].to_numpy().astype(np.float64)
-    return (
-        told["with_it"].to_numpy().astype(np.float64),
-        (told["n_patients"] - told["without"]).to_numpy().astype(np.float64),
+    if rows["kind"].first() == "activity":
+        return np.zeros(rows.height), rows["n_patients"].to_numpy().astype(np.float64)
+    listed = known.filter(pl.col("n_told") > 0).with_row_index("row")
+    sums = listed.group_by("cluster").agg(told=pl.col("n_told").sum())
+    having = _marks(listed).filter(pl.col("mark") == rows["trait"].first())
+    inside = having.group_by("cluster").agg(with_it=pl.col("n_told").sum())
+    counts = (
+        rows.join(sums, on="cluster", how="left", maintain_order="left")
+        .join(inside, on="cluster", how="left", maintain_order="left")
+        .with_columns(pl.col("told", "with_it").fill_null(0))
     )
+    at_most = counts["n_patients"] - (counts["told"] - counts["with_it"])
+    return counts["with_it"].to_numpy().astype(np.float64), at_most.to_numpy().astype(np.float64)
 
 
 def _spans(rows: pl.DataFrame, low: Numbers, high: Numbers, shown: list[bool]) -> Numbers:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from eventlogs.abstraction import Level
+from eventlogs.abstraction import LEVELS, Level
 from eventlogs.errors import DisclosureRefused
-from pathways.definition import Pathway
+from pathways.definition import Language, Pathway
 from pathways.disclosure.policy import (
     POLICY,
     UNFILTERED,
@@ -22,6 +22,7 @@ from pathways.disclosure.policy import (
     released_table,
 )
 from pathways.disclosure.suppression import (
+    Flags,
     FlowLevel,
     flow_system,
     merge_bins,
@@ -29,8 +30,10 @@ from pathways.disclosure.suppression import (
     protect_flows,
     protect_nested,
 )
+from pathways.mining.codes import code_of
 from pathways.mining.kernels import ELSEWHERE, END, START
 from pathways.mining.maps import ProcessMap
+from pathways.mining.outcomes import LABELS
 
 NODE_COLUMNS: dict[str, Any] = {
     "level": pl.String,
@@ -74,7 +77,8 @@ def release_map(
     Parameters
     ----------
     maps : mapping of level to ProcessMap
-        ``activity``, ``phase`` or both, of one log. They protect each other, so release them in one call.
+        Levels of one log, from `pathways.mining.maps.process_maps`. They protect each other, so release them in one
+        call.
     pathway : Pathway, optional
         Gives phases, labels and the order of phases; without it a node is its own phase and label.
     policy : DisclosurePolicy
@@ -95,9 +99,9 @@ def release_map(
     """
     for one in maps.values():
         check_enough(one.n_patients, policy)
-    nodes, flows, pooled = _shown_flows(maps, pathway, policy)
+    maps, nodes, flows, pooled = _shown_flows(maps, pathway, policy)
     shown = _protected_counts(maps, nodes, flows, pathway, policy)
-    node_frame = _node_frame({level: shown[level, "node"] for level in maps}, pathway, policy)
+    node_frame = _node_frame(maps, {level: shown[level, "node"] for level in maps}, pathway, policy)
     edge_frame = _edge_frame(maps, {level: shown[level, "edge"] for level in maps}, pooled, policy)
     return _map_tables(maps, node_frame, edge_frame, policy, origin)
 
@@ -110,7 +114,8 @@ def _map_tables(
     origin: Origin,
 ) -> tuple[Released, Released]:
     drawn = edges.filter(pl.col("source") != ELSEWHERE)
-    absent_nodes = sum(one.nodes.height for one in maps.values()) - nodes.height
+    every_node = [*(one.nodes for one in maps.values()), *(one.outcome_nodes() for one in maps.values())]
+    absent_nodes = sum(frame.height for frame in every_node) - nodes.height
     absent_edges = sum(one.flow().height for one in maps.values()) - drawn.height
     words = {
         "denominator": next(iter(maps.values())).n_patients,
@@ -136,72 +141,146 @@ def phase_groups(pathway: Pathway | None) -> dict[str, str]:
 
 def in_order(maps: Iterable[Level]) -> list[Level]:
     """Levels, the finest first."""
-    return sorted(maps, key=("activity", "phase").index)
+    return sorted(maps, key=LEVELS.index)
+
+
+def _groups(
+    maps: Mapping[Level, ProcessMap], pathway: Pathway | None, fine: Level, coarse: Level
+) -> dict[str, str]:
+    """Return the node of a coarser level by node of a finer one, where they differ."""
+    phases = phase_groups(pathway)
+    if fine == "code":
+        activities = dict(maps["code"].activity_of)
+        return activities if coarse == "activity" else {c: phases.get(a, a) for c, a in activities.items()}
+    return phases
+
+
+Set = tuple[str, ...]
+Nodes = dict[Level, pl.DataFrame]
+Masks = dict[Level, Flags]
+"""What is hidden of each level: its edges in the order of `ProcessMap.flow`, then its total."""
 
 
 def _shown_flows(
     maps: Mapping[Level, ProcessMap], pathway: Pathway | None, policy: DisclosurePolicy
-) -> tuple[dict[Level, pl.DataFrame], dict[Level, pl.DataFrame], dict[Level, int | None]]:
-    """Return nodes, edges and the flow not shown; where the nodes' counts pin small flows, none of them is said.
+) -> tuple[Mapping[Level, ProcessMap], Nodes, Nodes, dict[Level, int | None]]:
+    """Return maps, nodes, edges and the flow not shown; where the nodes' counts pin small flows, none of them is said.
 
-    ``n_shown`` is the count of patients that a node may say.
+    Codes come last: what is shown of activities and phases is settled without them, and they are released only where
+    they can be protected without hiding more of it. ``n_shown`` is the count of patients that a node may say.
     """
-    nodes = {level: one.nodes.filter(pl.col("n_patients") >= policy.threshold) for level, one in maps.items()}
+    coarse: dict[Level, ProcessMap] = {level: one for level, one in maps.items() if level != "code"}
     counts = pl.col("n_patients")
     try:
-        said = {
-            level: frame.select("activity", counts, counts.alias("high")) for level, frame in nodes.items()
-        }
-        flows, pooled = _protected_flows(maps, said, pathway, policy)
+        masks = _hidden_flows(coarse, _said_bounds(coarse, policy), pathway, policy, {})
     except DisclosureRefused:
-        unsaid = {level: _bounds_of_edges(maps, level, pathway, policy) for level in maps}
-        flows, pooled = _protected_flows(maps, unsaid, pathway, policy)
+        masks = _hidden_flows(coarse, _unsaid_bounds(coarse, pathway, policy), pathway, policy, {})
         counts = pl.lit(None, dtype=pl.Int64)
-    return {level: frame.with_columns(n_shown=counts) for level, frame in nodes.items()}, flows, pooled
+    if len(coarse) < len(maps):
+        said = counts.meta.is_column()
+        bounds = _said_bounds(maps, policy) if said else _unsaid_bounds(maps, pathway, policy)
+        try:
+            masks = _hidden_flows(maps, bounds, pathway, policy, masks)
+        except DisclosureRefused:
+            maps = coarse
+    every = {level: one.flow() for level, one in maps.items()}
+    pooled = {
+        level: None if masks[level][-1] else int(flow.filter(masks[level][:-1])["n_events"].sum())
+        for level, flow in every.items()
+    }
+    flows = {level: flow.filter(~masks[level][:-1]) for level, flow in every.items()}
+    nodes = {level: _shown_nodes(one, flows[level], counts, policy) for level, one in maps.items()}
+    return maps, nodes, flows, pooled
 
 
-def _bounds_of_edges(
-    maps: Mapping[Level, ProcessMap], level: Level, pathway: Pathway | None, policy: DisclosurePolicy
+def _shown_nodes(
+    one: ProcessMap, flow: pl.DataFrame, counts: pl.Expr, policy: DisclosurePolicy
 ) -> pl.DataFrame:
-    """Return what edges still tell of the patients of coarser nodes: at least those of an edge inside."""
-    if level == in_order(maps)[0]:
-        return pl.DataFrame(schema={"activity": pl.String, "low": pl.Int64, "high": pl.Int64})
-    groups, finest = phase_groups(pathway), maps[in_order(maps)[0]]
-    ends = finest.edges.filter(pl.col("n_patients") >= policy.threshold).with_columns(
-        pl.col("source", "target").replace(groups)
+    """Return the nodes of enough patients, and every outcome: its count is that of its shown edge to ``■``."""
+    steps = one.nodes.filter(pl.col("n_patients") >= policy.threshold).with_columns(n_shown=counts)
+    said = flow.filter(pl.col("target") == END, pl.col("source") != START)["source"].to_list()
+    nobody = pl.col("n_patients") == 0
+    ends = one.outcome_nodes().with_columns(
+        n_shown=pl.when(pl.col("activity").is_in(said) | nobody).then("n_patients")
     )
-    inside = ends.filter(pl.col("source") == pl.col("target"))
-    low = inside.group_by(activity="source").agg(low=pl.col("n_patients").max())
-    return low.with_columns(high=pl.lit(finest.n_patients, dtype=pl.Int64))
+    return pl.concat([steps, ends], how="diagonal")
 
 
-def _protected_flows(
+def _said_bounds(maps: Mapping[Level, ProcessMap], policy: DisclosurePolicy) -> Nodes:
+    """Return what the published counts of nodes tell: the counts themselves."""
+    enough = pl.col("n_patients") >= policy.threshold
+    return {
+        level: one.nodes.filter(enough).select("activity", "n_patients", high="n_patients")
+        for level, one in maps.items()
+    }
+
+
+def _unsaid_bounds(
+    maps: Mapping[Level, ProcessMap], pathway: Pathway | None, policy: DisclosurePolicy
+) -> Nodes:
+    """Return what edges still tell of the patients of coarser nodes: at least those of a finer edge inside."""
+    order = in_order(maps)
+    bounds: Nodes = {}
+    for place, level in enumerate(order):
+        inside = [pl.DataFrame(schema={"activity": pl.String, "low": pl.Int64})]
+        for finer in order[:place]:
+            groups = _groups(maps, pathway, finer, level)
+            ends = maps[finer].edges.filter(pl.col("n_patients") >= policy.threshold)
+            named = ends.with_columns(pl.col("source", "target").replace(groups))
+            within = named.filter(pl.col("source") == pl.col("target"))
+            inside.append(within.select(activity="source", low="n_patients"))
+        low = pl.concat(inside).group_by("activity").agg(pl.col("low").max())
+        bounds[level] = low.with_columns(high=pl.lit(maps[level].n_patients, dtype=pl.Int64))
+    return bounds
+
+
+def _hidden_flows(
     maps: Mapping[Level, ProcessMap],
-    bounds: Mapping[Level, pl.DataFrame],
+    bounds: Nodes,
     pathway: Pathway | None,
     policy: DisclosurePolicy,
-) -> tuple[dict[Level, pl.DataFrame], dict[Level, int | None]]:
-    """Return the edges of each level that may be shown, and the flow of the others where it may be said."""
+    settled: Masks,
+) -> Masks:
+    """Return what must be hidden of each level; where a level is settled, nothing more of it is."""
     order = in_order(maps)
     flows = {level: maps[level].flow() for level in order}
     totals = {order[0]: _total_between(maps[order[0]], policy)}
-    levels = [FlowLevel(flows[level], bounds[level], totals.get(level)) for level in order]
-    small = [flows[level].select(policy.is_small(pl.col("n_patients"))).to_series() for level in order]
-    primary = np.concatenate([*(flags.to_numpy() for flags in small), [False] * len(order)])
-    hidden = protect_flows(flow_system(levels, phase_groups(pathway)), primary, policy.threshold)
-    ends = np.cumsum([flows[level].height for level in order])
-    masks = dict(zip(order, np.split(hidden[: ends[-1]], ends[:-1]), strict=True))
-    pooled = {
-        level: None if gone else int(flows[level].filter(masks[level])["n_events"].sum())
-        for level, gone in zip(order, hidden[ends[-1] :], strict=True)
+    levels = [
+        FlowLevel(
+            edges=flows[level],
+            nodes=bounds[level],
+            total_between=totals.get(level),
+            groups=_groups(maps, pathway, order[0], level),
+            collapsed=level == "phase",
+        )
+        for level in order
+    ]
+    small = {
+        level: flow.select(policy.is_small(pl.col("n_patients"))).to_series().to_numpy()
+        for level, flow in flows.items()
     }
-    return {level: flows[level].filter(~masks[level]) for level in order}, pooled
+    first = {level: settled.get(level, np.append(small[level], False)) for level in order}
+    fixed = {level: ~first[level] if level in settled else np.zeros_like(first[level]) for level in order}
+    system = flow_system(levels).holding(_joined(fixed, order))
+    hidden = protect_flows(system, _joined(first, order), policy.threshold)
+    ends = np.cumsum([flows[level].height for level in order])
+    parts = np.split(hidden[: ends[-1]], ends[:-1])
+    return {
+        level: np.append(part, total)
+        for level, part, total in zip(order, parts, hidden[ends[-1] :], strict=True)
+    }
+
+
+def _joined(masks: Masks, order: Sequence[Level]) -> Flags:
+    """Put the edges of all levels one after the other, then the totals."""
+    return np.concatenate([*(masks[level][:-1] for level in order), [masks[level][-1] for level in order]])
 
 
 def _total_between(one: ProcessMap, policy: DisclosurePolicy) -> tuple[int, int]:
     """Return the bounds of a map's flow that its rounded number of events and its patients tell."""
     rounded = nearest(one.n_events, policy.event_rounding)
-    low = rounded - policy.event_rounding // 2 + one.n_patients
+    ends = one.n_patients if one.outcomes.is_empty() else 2 * one.n_patients
+    low = rounded - policy.event_rounding // 2 + ends
     return low, low + policy.event_rounding - 1
 
 
@@ -213,16 +292,15 @@ def _protected_counts(
     policy: DisclosurePolicy,
 ) -> dict[tuple[Level, str], pl.DataFrame]:
     """Return nodes and edges with the counts of patients null that would give away a small complement."""
-    sets: dict[tuple[str, ...], int] = {("all",): next(iter(maps.values())).n_patients}
-    for level in maps:
-        sets |= {("node", level, name): n for name, n in nodes[level].select("activity", "n_patients").rows()}
-        edges = flows[level].select("source", "target", "n_patients").rows()
-        sets |= {("edge", level, source, target): n for source, target, n in edges}
+    sets = _sets(maps, nodes, flows)
     number = {key: place for place, key in enumerate(sets)}
     pairs = [
-        (number[part], number[whole]) for part in sets for whole in _wholes(part, pathway) if whole in number
+        (number[part], number[whole])
+        for part in sets
+        for whole in _wholes(part, maps, pathway)
+        if whole in number
     ]
-    hideable = np.array([key[0] != "all" and START not in key and END not in key for key in sets])
+    hideable = np.array([key[0] in ("node", "edge") and not _is_terminal(key) for key in sets])
     withheld = {
         ("node", level, name)
         for level in maps
@@ -238,48 +316,91 @@ def _protected_counts(
     kept = {key for key, place in number.items() if not hidden[place]}
     shown: dict[tuple[Level, str], pl.DataFrame] = {}
     for level in maps:
-        seen = [("node", level, name) in kept for name in nodes[level]["activity"]]
-        shown[level, "node"] = _null_unless(nodes[level], seen)
-        seen = [("edge", level, *pair) in kept for pair in flows[level].select("source", "target").rows()]
+        frame = nodes[level]
+        outcome = frame["activity"].str.starts_with(END) & frame["n_shown"].is_not_null()
+        seen = [("node", level, name) in kept for name in frame["activity"]]
+        shown[level, "node"] = _null_unless(frame, outcome | pl.Series(seen, dtype=pl.Boolean))
+        pairs_drawn = flows[level].select("source", "target").rows()
+        seen = [s.startswith(END) or ("edge", level, s, t) in kept for s, t in pairs_drawn]
         shown[level, "edge"] = _null_unless(flows[level], seen)
     return shown
 
 
-def _null_unless(frame: pl.DataFrame, seen: Sequence[bool]) -> pl.DataFrame:
+def _sets(
+    maps: Mapping[Level, ProcessMap], nodes: Mapping[Level, pl.DataFrame], flows: Mapping[Level, pl.DataFrame]
+) -> dict[Set, int]:
+    """Return the sets of patients whose sizes can be read off the map, with their sizes.
+
+    Outcomes are left out: they share out all patients, and the flows into them protect them. The patients of a node
+    whose last event it is, whatever became of them, are a set too.
+    """
+    sets: dict[Set, int] = {("all",): next(iter(maps.values())).n_patients}
+    for level, one in maps.items():
+        counts = nodes[level].select("activity", "n_patients").rows()
+        sets |= {("node", level, name): n for name, n in counts if not name.startswith(END)}
+        edges = flows[level].select("source", "target", "n_patients").rows()
+        sets |= {("edge", level, s, t): n for s, t, n in edges if not s.startswith(END)}
+        sets |= {("last", level, name): n for name, n in _last_said(one, flows[level])}
+    return sets
+
+
+def _last_said(one: ProcessMap, flow: pl.DataFrame) -> list[tuple[str, int]]:
+    """Return the nodes whose flow to every outcome is shown, with the patients whose last event they are."""
+    shown = flow.filter(pl.col("target").str.starts_with(END)).group_by(activity="source")
+    counts = one.ends.join(shown.agg(said=pl.col("n_patients").sum()), on="activity")
+    whole = counts.filter(pl.col("n_patients") == pl.col("said"))
+    return whole.select("activity", "n_patients").rows() if one.outcomes.height else []
+
+
+def _is_terminal(key: Set) -> bool:
+    """Say whether the patients of an edge are counted by its flow as well."""
+    return key[0] == "edge" and (key[2] == START or key[3].startswith(END))
+
+
+def _null_unless(frame: pl.DataFrame, seen: Sequence[bool] | pl.Series) -> pl.DataFrame:
     flag = pl.Series(seen, dtype=pl.Boolean)
     return frame.with_columns(n_shown=pl.when(flag).then("n_patients"))
 
 
-def _wholes(part: tuple[str, ...], pathway: Pathway | None) -> list[tuple[str, ...]]:
+def _wholes(part: Set, maps: Mapping[Level, ProcessMap], pathway: Pathway | None) -> list[Set]:
     """Return the sets of patients that contain a set, of those that a release may publish."""
-    groups = phase_groups(pathway)
     if part[0] == "all":
         return []
-    if part[0] == "node":
-        _, level, name = part
-        coarser = [("node", "phase", groups.get(name, name))] if level == "activity" else []
-        return [("all",), *coarser]
-    _, level, source, target = part
-    ends = [("node", level, name) for name in (source, target) if name not in (START, END)]
-    pair = groups.get(source, source), groups.get(target, target)
-    return [*ends, ("edge", "phase", *pair)] if level == "activity" and pair[0] != pair[1] else [*ends]
+    kind, level = part[0], _level(part[1])
+    coarser = [
+        (one, _groups(maps, pathway, level, one)) for one in in_order(maps)[in_order(maps).index(level) + 1 :]
+    ]
+    if kind in ("node", "last"):
+        name = part[2]
+        above: list[Set] = [("node", one, groups.get(name, name)) for one, groups in coarser]
+        return [("all",), *above] if kind == "node" else [("node", level, name)]
+    _, _, source, target = part
+    ends: list[Set] = [("node", level, name) for name in (source, target)]
+    images = [(one, groups.get(source, source), groups.get(target, target)) for one, groups in coarser]
+    return [*ends, *(("edge", one, s, t) for one, s, t in images if s != t or one != "phase")]
 
 
 def _node_frame(
-    nodes: Mapping[Level, pl.DataFrame], pathway: Pathway | None, policy: DisclosurePolicy
+    maps: Mapping[Level, ProcessMap],
+    nodes: Mapping[Level, pl.DataFrame],
+    pathway: Pathway | None,
+    policy: DisclosurePolicy,
 ) -> pl.DataFrame:
-    frames = [_described(frame, level, pathway, policy) for level, frame in nodes.items()]
+    frames = [_described(frame, level, maps[level], pathway, policy) for level, frame in nodes.items()]
     return conform(pl.concat(frames), NODE_COLUMNS)
 
 
 def _described(
-    nodes: pl.DataFrame, level: Level, pathway: Pathway | None, policy: DisclosurePolicy
+    nodes: pl.DataFrame, level: Level, one: ProcessMap, pathway: Pathway | None, policy: DisclosurePolicy
 ) -> pl.DataFrame:
     """Add phase, labels and order to the nodes of one level, hide the medians of few patients."""
-    names = nodes["activity"].to_list()
-    phases = [phase_groups(pathway).get(name, name) for name in names] if level == "activity" else names
+    names, codes = nodes["activity"].to_list(), one.activity_of
+    phases = [_phase(name, level, codes, pathway) for name in names]
     place = {phase: i for i, phase in enumerate(pathway.phases)} if pathway is not None else {}
-    labels = {language: [_label(name, language, pathway) for name in names] for language in ("fr", "en")}
+    labels = {
+        "fr": [_label(name, "fr", codes, pathway) for name in names],
+        "en": [_label(name, "en", codes, pathway) for name in names],
+    }
     by_time = nodes["median_day"].rank("dense").cast(pl.Int64) - 1
     order = (
         by_time
@@ -298,8 +419,22 @@ def _described(
     ).select(*NODE_COLUMNS)
 
 
-def _label(name: str, language: Any, pathway: Pathway | None) -> str:
-    return name if pathway is None else pathway.name(name, language)
+OUTCOME_PHASE = "outcome"
+
+
+def _phase(name: str, level: Level, codes: Mapping[str, str], pathway: Pathway | None) -> str:
+    if name.startswith(END):
+        return OUTCOME_PHASE
+    activity = codes.get(name, name)
+    return activity if level == "phase" else phase_groups(pathway).get(activity, activity)
+
+
+def _label(name: str, language: Language, codes: Mapping[str, str], pathway: Pathway | None) -> str:
+    if name in LABELS:
+        return LABELS[name][language]
+    activity = codes.get(name, name)
+    label = activity if pathway is None else pathway.name(activity, language)
+    return label if activity == name else f"{label} {code_of(name, language)}"
 
 
 def _edge_frame(
@@ -378,7 +513,11 @@ def release_delays(
         `DELAY_COLUMNS`: days of single days up to 127 and of weeks above, merged until each bin holds the threshold
         of patients, where a patient counts in one bin of an edge only. The first bin starts at 0 and the last is open.
     """
-    shown = edges.frame.filter(~pl.col("source").is_in([START, ELSEWHERE]), pl.col("target") != END)
+    shown = edges.frame.filter(
+        ~pl.col("source").is_in([START, ELSEWHERE]),
+        ~pl.col("target").str.starts_with(END),
+        pl.col("level") != "code",
+    )
     frames = [pl.DataFrame(schema=DELAY_COLUMNS)]
     for (level,), wanted in shown.group_by("level", maintain_order=True):
         delays = maps[_level(level)].delays.join(wanted, on=["source", "target"], how="semi")
@@ -399,7 +538,7 @@ def release_delays(
 
 
 def _level(word: object) -> Level:
-    return "phase" if word == "phase" else "activity"
+    return next(level for level in LEVELS if level == word)
 
 
 def _bins(days: pl.DataFrame, policy: DisclosurePolicy) -> pl.DataFrame:

@@ -13,7 +13,7 @@ suppression: disclosure protection for sensitive tabular data*, Networks 22, 199
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -43,11 +43,17 @@ class FlowLevel:
         ``activity``, ``at_least``, ``at_most``: what is published of the patients of a node.
     total_between : (int, int) or None
         Between what the level's total flow is known to be from elsewhere; None: it is known nowhere.
+    groups : mapping of str to str
+        Node of this level by node of the finest; a node that it does not name is the same at both.
+    collapsed : bool
+        Runs of one node are written once: the level has no edge from a node to itself.
     """
 
     edges: pl.DataFrame
     nodes: pl.DataFrame
     total_between: tuple[int, int] | None = None
+    groups: Mapping[str, str] = field(default_factory=dict)
+    collapsed: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,10 @@ class FlowSystem:
     up: Numbers
     cost: Numbers
     n_edges: int
+
+    def holding(self, fixed: Flags) -> FlowSystem:
+        """Return the system in which these cells can't be hidden."""
+        return replace(self, down=np.where(fixed, 0, self.down), up=np.where(fixed, 0, self.up))
 
     def push(self, hidden: Flags, direction: Numbers) -> Numbers:
         """Return the deviation farthest in `direction` among those that fit everything published."""
@@ -119,15 +129,13 @@ Row = dict[int, float]
 """A linear form: coefficient by cell."""
 
 
-def flow_system(levels: Sequence[FlowLevel], coarser: Mapping[str, str]) -> FlowSystem:
+def flow_system(levels: Sequence[FlowLevel]) -> FlowSystem:
     """Write the constraints of a map, of one level or more.
 
     Parameters
     ----------
     levels : sequence of FlowLevel
-        The finest first; edges of the others are sums of its edges between different groups.
-    coarser : mapping of str to str
-        Group of each node of the first level; a node it does not name is its own group.
+        The finest first; edges of the others are sums of its edges between their groups.
 
     Raises
     ------
@@ -139,7 +147,7 @@ def flow_system(levels: Sequence[FlowLevel], coarser: Mapping[str, str]) -> Flow
     ]
     flow = np.concatenate([level.edges["n_events"].to_numpy() for level in levels]).astype(np.float64)
     index = {key: cell for cell, key in enumerate(keys)}
-    sums = [*_balance(keys), *_links(index, len(levels), coarser)]
+    sums = [*_balance(keys), *_links(index, levels)]
     if np.any(_matrix(sums, len(keys)) @ flow):
         raise DisclosureRefused("the levels of a map do not add up; build them from one log")
     starts = {cell: 1.0 for (i, source, _), cell in index.items() if i == 0 and source == START}
@@ -175,14 +183,14 @@ def _balance(keys: Sequence[tuple[int, str, str]]) -> list[Row]:
     return [row for node, row in rows.items() if node not in (START, END)]
 
 
-def _links(index: Mapping[tuple[int, str, str], int], n_levels: int, coarser: Mapping[str, str]) -> list[Row]:
+def _links(index: Mapping[tuple[int, str, str], int], levels: Sequence[FlowLevel]) -> list[Row]:
     """An edge of a coarser level is the sum of the finest edges between its groups."""
     rows: dict[tuple[int, str, str], Row] = {key: {cell: -1.0} for key, cell in index.items() if key[0] > 0}
     for (i, source, target), cell in index.items():
-        pair = (coarser.get(source, source), coarser.get(target, target))
-        if i == 0 and pair[0] != pair[1]:
-            for level in range(1, n_levels):
-                rows.setdefault((level, *pair), {})[cell] = 1.0
+        for number, level in enumerate(levels[1:], start=1) if i == 0 else ():
+            pair = (level.groups.get(source, source), level.groups.get(target, target))
+            if pair[0] != pair[1] or not level.collapsed:
+                rows.setdefault((number, *pair), {})[cell] = 1.0
     return list(rows.values())
 
 
@@ -209,22 +217,25 @@ def nearest(number: int, step: int) -> int:
 def _node_bounds(
     levels: Sequence[FlowLevel], keys: Sequence[tuple[int, str, str]], flow: Numbers
 ) -> tuple[list[Row], Numbers]:
-    """A node has at least one event a patient, and at most its patients start or end there."""
+    """A node has at least one event a patient, and at most its patients start there, or end, whatever the outcome."""
     patients = {(i, name): limits for i, level in enumerate(levels) for name, *limits in level.nodes.rows()}
     into: dict[tuple[int, str], Row] = {node: {} for node in patients}
-    terminals: list[tuple[int, tuple[int, str]]] = []
+    terminals: dict[tuple[str, tuple[int, str]], Row] = {}
     for cell, (i, source, target) in enumerate(keys):
         if (i, target) in into:
             into[i, target][cell] = -1.0
-        if source == START or target == END:
-            terminals.append((cell, (i, target if source == START else source)))
-    known = [(cell, node) for cell, node in terminals if node in patients]
+        if source == START and (i, target) in patients:
+            terminals.setdefault((START, (i, target)), {})[cell] = 1.0
+        if target.startswith(END) and (i, source) in patients:
+            terminals.setdefault((END, (i, source)), {})[cell] = 1.0
     room = [sum(flow[cell] for cell in row) - patients[node][0] for node, row in into.items()]
-    room += [patients[node][1] - flow[cell] for cell, node in known]
-    return [*into.values(), *({cell: 1.0} for cell, _ in known)], np.array(room, dtype=np.float64)
+    room += [patients[node][1] - sum(flow[cell] for cell in row) for (_, node), row in terminals.items()]
+    return [*into.values(), *terminals.values()], np.array(room, dtype=np.float64)
 
 
-def protect_flows(system: FlowSystem, hidden: Flags, width: int) -> Flags:
+def protect_flows(
+    system: FlowSystem, hidden: Flags, width: int, reach: tuple[Numbers, Numbers] | None = None
+) -> Flags:
     """Hide more until the flows of every hidden edge span at least `width`.
 
     Feasible deviations are kept: one point often shows that many edges are wide enough, so that few of the
@@ -238,6 +249,8 @@ def protect_flows(system: FlowSystem, hidden: Flags, width: int) -> Flags:
         Cells that are hidden for their own sake.
     width : int
         Least span of the values that fit what is published.
+    reach : (array of float, array of float), optional
+        How far down and up each cell can go where all is hidden (`farthest`), if that may be less than `width`.
 
     Returns
     -------
@@ -250,17 +263,42 @@ def protect_flows(system: FlowSystem, hidden: Flags, width: int) -> Flags:
         No choice of cells protects an edge.
     """
     low, high = _explore(system, hidden)
-    while (narrow := _narrow(system, hidden, low, high, width)).size:
+    least, most = reach or (np.full(len(low), -np.inf), np.full(len(low), np.inf))
+    wanted = np.minimum(most - least, width)
+    while (narrow := _narrow(system, hidden, low, high, wanted)).size:
         cell = int(narrow[np.argmax(system.down[narrow])])
-        for sign in (1.0, -1.0):
-            direction = np.zeros(len(low))
-            direction[cell] = sign
-            low, high = _seen(low, high, system.push(hidden, direction))
-        if high[cell] - low[cell] < width - TOLERANCE:
-            point = _cheapest(system, hidden, cell, (low[cell] + width, high[cell] - width))
+        low, high = _stretch(system, hidden, cell, low, high)
+        if high[cell] - low[cell] < wanted[cell] - TOLERANCE:
+            ends = min(low[cell] + wanted[cell], most[cell]), max(high[cell] - wanted[cell], least[cell])
+            ways = [by for by in ends if not low[cell] - TOLERANCE < by < high[cell] + TOLERANCE]
+            point = _cheapest(system, hidden, cell, ways)
             hidden = hidden | (np.abs(point) > TOLERANCE)
             low, high = _seen(low, high, point)
     return hidden
+
+
+def farthest(system: FlowSystem, width: int) -> tuple[Numbers, Numbers]:
+    """Return how far down and up each audited cell can go where every cell is hidden: no hiding can give it more.
+
+    Exact where the span is less than `width`; else any two points that far apart.
+    """
+    hidden = np.ones(len(system.down), dtype=np.bool_)
+    low, high = _explore(system, hidden)
+    for cell in _narrow(system, hidden, low, high, np.full(len(low), float(width))):
+        if high[cell] - low[cell] < width - TOLERANCE:
+            low, high = _stretch(system, hidden, int(cell), low, high)
+    return low, high
+
+
+def _stretch(
+    system: FlowSystem, hidden: Flags, cell: int, low: Numbers, high: Numbers
+) -> tuple[Numbers, Numbers]:
+    """Go as far as one cell can, up and down."""
+    for sign in (1.0, -1.0):
+        direction = np.zeros(len(low))
+        direction[cell] = sign
+        low, high = _seen(low, high, system.push(hidden, direction))
+    return low, high
 
 
 def _explore(system: FlowSystem, hidden: Flags) -> tuple[Numbers, Numbers]:
@@ -277,12 +315,14 @@ def _seen(low: Numbers, high: Numbers, point: Numbers) -> tuple[Numbers, Numbers
     return np.minimum(low, point), np.maximum(high, point)
 
 
-def _narrow(system: FlowSystem, hidden: Flags, low: Numbers, high: Numbers, width: int) -> NDArray[np.int64]:
+def _narrow(
+    system: FlowSystem, hidden: Flags, low: Numbers, high: Numbers, width: Numbers
+) -> NDArray[np.int64]:
     is_edge = np.arange(len(low)) < system.n_edges
     return np.flatnonzero(hidden & is_edge & (high - low < width - TOLERANCE))
 
 
-def _cheapest(system: FlowSystem, hidden: Flags, cell: int, ways: tuple[float, float]) -> Numbers:
+def _cheapest(system: FlowSystem, hidden: Flags, cell: int, ways: Iterable[float]) -> Numbers:
     """Move one edge far enough upwards or downwards, whichever hides less."""
     choices = [choice for by in ways if (choice := system.widen(hidden, cell, by)) is not None]
     if not choices:

@@ -17,6 +17,7 @@ from pathways.disclosure.maps import in_order, phase_groups
 from pathways.disclosure.policy import POLICY, UNFILTERED, DisclosurePolicy, Origin, Released, released_table
 from pathways.disclosure.suppression import protect_parts
 from pathways.mining.kernels import ELSEWHERE, END, START
+from pathways.mining.outcomes import one_end
 
 Flags = NDArray[np.bool_]
 
@@ -113,7 +114,8 @@ def release_milestones(
     A sequence is listed where what remains of all patients, and of each of its phases, after the listed sequences
     are taken off is nobody or at least the threshold.
     """
-    phases = nodes.frame.filter(level="phase").select("activity", "n_patients").drop_nulls()
+    steps = nodes.frame.filter(~pl.col("activity").str.starts_with(END), level="phase")
+    phases = steps.select("activity", "n_patients").drop_nulls()
     totals: dict[tuple[str, ...], int] = {
         ("all",): n_patients,
         **{("node", name): n for name, n in phases.rows()},
@@ -155,12 +157,21 @@ def _candidates(
     variants: pl.DataFrame, level: Level, edges: Released, policy: DisclosurePolicy
 ) -> pl.DataFrame:
     """Return the variants of enough patients whose edges are all shown."""
-    shown = set(edges.frame.filter(pl.col("level") == level).select("source", "target").rows())
+    flow = edges.frame.filter(pl.col("level") == level)
+    shown = set(flow.select("source", "target").rows())
+    shown |= {(name, END) for name in _ends_said(variants, flow)}
     frequent = variants.filter(pl.col("n_patients") >= policy.threshold)
     seen = [shown.issuperset(_steps(sequence)) for sequence in frequent["variant"].to_list()]
     return frequent.filter(pl.Series(seen, dtype=pl.Boolean)).sort(
         "n_patients", descending=True, maintain_order=True
     )
+
+
+def _ends_said(variants: pl.DataFrame, flow: pl.DataFrame) -> list[str]:
+    """Return the last activities whose flow to the end, whatever the outcome, is wholly shown."""
+    last = variants.group_by(source=pl.col("variant").list.last()).agg(n=pl.col("n_patients").sum())
+    said = one_end(flow).filter(pl.col("target") == END)
+    return last.join(said, on="source").filter(pl.col("n") == pl.col("n_events"))["source"].to_list()
 
 
 def _steps(sequence: Sequence[str]) -> list[tuple[str, str]]:
@@ -171,10 +182,15 @@ def _variant_totals(
     n_patients: int, nodes: Released, edges: Released, coarser: pl.DataFrame | None
 ) -> dict[tuple[str, ...], int]:
     """Return the published counts that variants are part of: patients, nodes, edges, coarser variants."""
-    drawn = edges.frame.filter(pl.col("source") != ELSEWHERE, pl.col("source") != pl.col("target"))
+    flow = edges.frame.filter(pl.col("source") != ELSEWHERE, ~pl.col("source").str.starts_with(END))
+    drawn = flow.filter(pl.col("source") != pl.col("target"), ~pl.col("target").str.starts_with(END))
+    steps = nodes.frame.filter(~pl.col("activity").str.starts_with(END))
     totals: dict[tuple[str, ...], int] = {("all",): n_patients}
-    for level, name, n in nodes.frame.select("level", "activity", "n_patients").drop_nulls().rows():
+    for level, name, n in steps.select("level", "activity", "n_patients").drop_nulls().rows():
         totals["node", level, name] = n
+    for (level,), part in flow.group_by("level", maintain_order=True):
+        ends = one_end(part).filter(pl.col("target") == END)
+        totals |= {("flow", str(level), name, END): n for name, _, n in ends.drop_nulls().rows()}
     for what, count in (("edge", "n_patients"), ("flow", "n_events")):
         for level, source, target, n in drawn.select("level", "source", "target", count).drop_nulls().rows():
             totals[what, level, source, target] = n

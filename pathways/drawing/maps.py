@@ -22,7 +22,7 @@ from pathways.drawing.style import MAP_STYLE, plain
 from pathways.drawing.writing import TEXTS, lines_of, say, width_of
 from pathways.mining.kernels import ELSEWHERE, END, START
 from pathways.mining.maps import ProcessMap, filter_to
-from pathways.mining.outcomes import fold_death, is_outcome
+from pathways.mining.outcomes import LABELS, OUTCOMES, fold_death, is_outcome
 
 ARROW = "→"
 HIDDEN_KEY = f"{ELSEWHERE}{ARROW}{ELSEWHERE}"
@@ -165,24 +165,29 @@ def picture_of(
     tables = _tables_of(source) if isinstance(source, ProcessMap) else source
     level = source.level if isinstance(source, ProcessMap) else level
     nodes = tables["nodes"].frame.filter(level=level)
-    edges = tables["edges"].frame.filter(level=level)
+    edges = tables["edges"].frame.filter(~pl.col("source").str.starts_with(END), level=level)
     every = edges.filter(pl.col("source") != ELSEWHERE)
     kept, drawn = filter_to(nodes, edges, activities_share=activities_share, paths_share=paths_share)
     order = pl.col(rank).abs().fill_null(0) if rank else pl.col("n_events")
     flow = drawn.filter(pl.col("source") != ELSEWHERE)
     shown = flow.filter(order.rank("ordinal", descending=True) <= MOST_EDGES) if flow.height else flow
-    phases = tables["nodes"].frame.filter(level="phase")
+    phases = tables["nodes"].frame.filter(~pl.col("activity").str.starts_with(END), level="phase")
     return Picture(
         level=level,
         nodes=kept,
         edges=shown,
         layout=layout_of(tables).filter(level=level),
         every=every,
-        n_nodes=nodes.height,
+        n_nodes=count_steps(nodes),
         hidden_share=_hidden_share(edges, shown),
         phase_labels={row["phase"]: _labels(row) for row in phases.iter_rows(named=True)},
         facts=_facts(tables),
     )
+
+
+def count_steps(nodes: pl.DataFrame) -> int:
+    """Count the nodes that are steps of care: outcomes are none."""
+    return nodes.filter(~pl.col("activity").str.starts_with(END)).height
 
 
 def layout_of(tables: Mapping[str, Released]) -> pl.DataFrame:
@@ -223,8 +228,12 @@ def _facts(tables: Mapping[str, Released]) -> Facts:
 def _tables_of(process_map: ProcessMap) -> dict[str, Released]:
     """Give a map the form of released tables, unprotected: no threshold is said."""
     name = pl.col("activity")
-    nodes = process_map.nodes.with_columns(
-        level=pl.lit(process_map.level), phase=name, label_fr=name, label_en=name, order=pl.lit(0)
+    labels = {f"label_{x}": name.replace({o: words[x] for o, words in LABELS.items()}) for x in ("fr", "en")}
+    nodes = pl.concat([process_map.nodes, process_map.outcome_nodes()], how="diagonal").with_columns(
+        level=pl.lit(process_map.level),
+        phase=pl.when(name.is_in(OUTCOMES)).then(pl.lit("outcome")).otherwise(name),
+        order=pl.lit(0),
+        **labels,
     )
     edges = process_map.flow().with_columns(level=pl.lit(process_map.level))
     meta: dict[str, object] = {"denominator": process_map.n_patients}
@@ -476,7 +485,8 @@ def _card(step: _Step, box: Box, interactive: bool) -> str:
     x, y, middle = box.left, box.top, box.x + 3
     spine = f"M{x + 8:.1f} {y:.1f}h-1a7 7 0 0 0 -7 7v{box.height - 14:.1f}a7 7 0 0 0 7 7h1z"
     bar = {"x": x + 8, "y": box.bottom - 5, "width": (box.width - 12) * step.share, "height": 4}
-    first = box.bottom - 13 - LINE_HEIGHT * len(step.lines) - 1
+    last = box.y + LINE_HEIGHT * (len(step.lines) + 1) / 2 - 4
+    first = last - LINE_HEIGHT * len(step.lines) - 1
     inner = {"x": x + 3, "y": y + 3, "width": box.width - 6, "height": box.height - 6}
     ends = is_outcome(step.key)
     kind = f"step-count {step.tone}-text" if step.tone else "step-count"
@@ -486,7 +496,7 @@ def _card(step: _Step, box: Box, interactive: bool) -> str:
         if ends
         else tag("path", d=spine, fill=step.colour),
         *(text(line, middle, first + i * LINE_HEIGHT, "step-label") for i, line in enumerate(step.lines)),
-        text(step.count, middle, box.bottom - 13, kind),
+        text(step.count, middle, last, kind),
         tag("rect", **bar, fill=step.colour, opacity="0.75"),
     ]
     name = f"{step.label} : {step.count}"
@@ -530,7 +540,7 @@ def _summary(picture: Picture, language: Language) -> str:
 
 def _drawn(picture: Picture, language: Language) -> str:
     counts = {
-        "nodes": picture.nodes.height,
+        "nodes": count_steps(picture.nodes),
         "all_nodes": picture.n_nodes,
         "edges": picture.edges.height,
         "all_edges": picture.every.height,

@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from pathways.disclosure.policy import Released
 from pathways.drawing.writing import lines_of, width_of
 from pathways.mining.kernels import ELSEWHERE, END, START
 from pathways.mining.outcomes import fold_death, is_outcome
@@ -56,6 +57,12 @@ def lay_out(nodes: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     levels = nodes["level"].unique(maintain_order=True)
     parts = [_level(nodes.filter(level=level), edges.filter(level=level)) for level in levels]
     return pl.concat([pl.DataFrame(schema=LAYOUT_COLUMNS), *parts])
+
+
+def release_layout(nodes: Released, edges: Released) -> Released:
+    """Return the places of a map's steps as a table beside the tables they come from: it says no more than they."""
+    words = {"numerator": "places in points", "suppressed": 0, "rounded": "nothing"}
+    return Released("layout", lay_out(nodes.frame, edges.frame), {**nodes.meta, **words})
 
 
 def _level(nodes: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:

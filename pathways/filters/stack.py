@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import accumulate
 from typing import Any, Literal
 
 import polars as pl
@@ -105,6 +106,11 @@ class FilterStack:
     def cuts_events(self) -> bool:
         """Whether a verb keeps some events only."""
         return any(verb.keeps == "events" for verb in self.verbs)
+
+    @property
+    def cuts_activities(self) -> bool:
+        """Whether a verb leaves out all events of some activities."""
+        return any(isinstance(verb, KeepActivities | DropActivities) for verb in self.verbs)
 
     def __add__(self, other: FilterStack) -> FilterStack:
         return FilterStack((*self.verbs, *other.verbs))
@@ -223,13 +229,22 @@ class FilterStack:
         DefinitionError
             A verb names an activity, a facility, … that the log does not have.
         """
+        logs = [log, *self.logs(log, pathway, among=among)]
+        rows = [
+            _row(verb, pathway, before, after, step)
+            for step, (verb, before, after) in enumerate(
+                zip(self.verbs, logs, logs[1:], strict=False), start=1
+            )
+        ]
+        return Selection(logs[-1], pl.DataFrame(rows, schema=ATTRITION_COLUMNS, orient="row"))
+
+    def logs(
+        self, log: EventLog, pathway: Pathway | None = None, *, among: EventLog | None = None
+    ) -> list[EventLog]:
+        """Return the log that each verb leaves, in their order; see `apply`."""
         self.check(log if among is None else among, pathway)
-        rows: list[tuple[object, ...]] = []
-        left = log
-        for verb in self.verbs:
-            before, left = left, verb.apply(left, pathway)
-            rows.append(_row(verb, pathway, before, left, len(rows) + 1))
-        return Selection(left, pl.DataFrame(rows, schema=ATTRITION_COLUMNS, orient="row"))
+        left = accumulate(self.verbs, lambda before, verb: verb.apply(before, pathway), initial=log)
+        return list(left)[1:]
 
     def check(self, log: EventLog, pathway: Pathway | None = None) -> None:
         """Refuse words that the log does not have.

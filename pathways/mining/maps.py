@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from html import escape
 from math import ceil
@@ -13,6 +14,7 @@ import polars as pl
 from eventlogs.abstraction import Level, in_phases
 from eventlogs.log import EventLog
 from pathways.definition import Pathway
+from pathways.mining.codes import by_code
 from pathways.mining.kernels import (
     EDGE_COLUMNS,
     ELSEWHERE,
@@ -27,6 +29,7 @@ from pathways.mining.kernels import (
     start_activities,
     variants,
 )
+from pathways.mining.outcomes import OUTCOME_COLUMNS, OUTCOMES, count_outcomes, is_outcome, outcomes
 
 
 def phase_log(log: EventLog, pathway: Pathway) -> EventLog:
@@ -57,12 +60,16 @@ class ProcessMap:
         As `variants`: whole sequences, repeats kept.
     delays : polars.DataFrame
         As `delay_counts`.
+    outcomes : polars.DataFrame
+        As `pathways.mining.outcomes.count_outcomes`; empty where the log does not say how the follow-up ended.
     n_patients, n_events : int
         Patients with at least one event; events.
     name : str
         Title.
     level : {'code', 'activity', 'phase'}
-        What a node is (see `eventlogs.abstraction.at_level`).
+        What a node is.
+    activity_of : mapping of str to str
+        At the level of codes: the activity that each node is part of.
 
     Notes
     -----
@@ -75,13 +82,22 @@ class ProcessMap:
     ends: pl.DataFrame = field(repr=False)
     variants: pl.DataFrame = field(repr=False)
     delays: pl.DataFrame = field(repr=False)
+    outcomes: pl.DataFrame = field(repr=False)
     n_patients: int
     n_events: int
     name: str = ""
     level: Level = "activity"
+    activity_of: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def from_log(cls, log: EventLog | EventScan, *, name: str = "", level: Level = "activity") -> ProcessMap:
+    def from_log(
+        cls,
+        log: EventLog | EventScan,
+        *,
+        name: str = "",
+        level: Level = "activity",
+        found: pl.DataFrame | None = None,
+    ) -> ProcessMap:
         """Count a log once.
 
         Parameters
@@ -90,8 +106,10 @@ class ProcessMap:
             The log, already at the level wanted (see `phase_log`).
         name : str
             Title of the map.
-        level : {'activity', 'phase'}
+        level : {'code', 'activity', 'phase'}
             What its activities are.
+        found : polars.DataFrame, optional
+            What became of each patient, from `pathways.mining.outcomes.outcomes`; default: what the log itself says.
         """
         read = Sequences.of(log) if isinstance(log, EventLog) else log
         starts = start_activities(read)
@@ -102,6 +120,7 @@ class ProcessMap:
             ends=end_activities(read),
             variants=variants(read),
             delays=delay_counts(read),
+            outcomes=_outcomes(log, read, found),
             n_patients=int(starts["n_patients"].sum()),
             n_events=read.n_events,
             name=name,
@@ -109,15 +128,38 @@ class ProcessMap:
         )
 
     def flow(self) -> pl.DataFrame:
-        """Return the edges with those from ``▶`` to first and from last activities to ``■`` (`EDGE_COLUMNS`)."""
+        """Return the edges with those from ``▶`` to first and from last activities to ``■`` (`EDGE_COLUMNS`).
+
+        Where outcomes are known, last activities lead to them (``■death``, ``■lost``, ``■followed``) and they to ``■``.
+        """
         first = self.starts.select(
             pl.lit(START).alias("source"), pl.col("activity").alias("target"), pl.exclude("activity")
         )
-        last = self.ends.select(
-            pl.col("activity").alias("source"), pl.lit(END).alias("target"), pl.exclude("activity")
-        )
-        terminals = pl.concat([first, last]).with_columns(n_events=pl.col("n_patients"))
+        terminals = pl.concat([first, *self._last()]).with_columns(n_events=pl.col("n_patients"))
         return pl.concat([self.edges, terminals], how="diagonal").select(*EDGE_COLUMNS)
+
+    def _last(self) -> list[pl.DataFrame]:
+        columns = ["source", "target", "n_patients", "tied_share", "n_tied_patients"]
+        if self.outcomes.is_empty():
+            ends = self.ends.rename({"activity": "source"}).with_columns(target=pl.lit(END))
+            return [ends.select(columns)]
+        into = self.outcomes.rename({"activity": "source", "outcome": "target"}).select(columns)
+        out = self.outcome_nodes().filter(pl.col("n_patients") > 0)
+        on = out.select(
+            source="activity",
+            target=pl.lit(END),
+            n_patients="n_patients",
+            tied_share=pl.lit(0.0),
+            n_tied_patients=pl.lit(0, pl.Int64),
+        )
+        return [into, on]
+
+    def outcome_nodes(self) -> pl.DataFrame:
+        """Return ``activity`` (an outcome), ``n_patients``, also of outcomes without any; no row where unknown."""
+        counts = dict(self.outcomes.group_by("outcome").agg(pl.col("n_patients").sum()).rows())
+        known = OUTCOMES if counts else ()
+        rows = {"activity": known, "n_patients": [counts.get(name, 0) for name in known]}
+        return pl.DataFrame(rows, schema={"activity": pl.String, "n_patients": pl.Int64})
 
     def filter_to(self, *, activities_share: float = 1.0, paths_share: float = 1.0) -> ProcessMap:
         """Return the map with its most frequent activities and paths; see `filter_to`."""
@@ -131,7 +173,7 @@ class ProcessMap:
         graph: nx.DiGraph[str] = nx.DiGraph(
             name=self.name, n_patients=self.n_patients, n_events=self.n_events
         )
-        graph.add_nodes_from([START, END])
+        graph.add_nodes_from([START, END, *self.outcome_nodes()["activity"]])
         graph.add_nodes_from((row.pop("activity"), row) for row in self.nodes.to_dicts())
         drawn = self.flow().filter(pl.all_horizontal(pl.col("source", "target").is_in(list(graph))))
         graph.add_edges_from((row.pop("source"), row.pop("target"), row) for row in drawn.to_dicts())
@@ -147,6 +189,16 @@ class ProcessMap:
         return f"<p>{escape(repr(self))}</p>{_svg(self)}"
 
 
+def _outcomes(
+    log: EventLog | EventScan, read: Sequences | EventScan, found: pl.DataFrame | None
+) -> pl.DataFrame:
+    """Count outcomes; a scan of events says nothing of patients."""
+    if not isinstance(log, EventLog) or not isinstance(read, Sequences):
+        return pl.DataFrame(schema=OUTCOME_COLUMNS)
+    ids = log.events["patient_id"].gather(read.first)
+    return count_outcomes(read, ids, outcomes(log) if found is None else found)
+
+
 def filter_to(
     nodes: pl.DataFrame, edges: pl.DataFrame, *, activities_share: float = 1.0, paths_share: float = 1.0
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -159,7 +211,8 @@ def filter_to(
     edges : polars.DataFrame
         ``source``, ``target``, ``n_events``; of a `ProcessMap` or released, with or without ``▶``, ``■``, ``*``.
     activities_share : float
-        Share of the activities to keep, 0 to 1, rounded up; at least one stays.
+        Share of the activities to keep, 0 to 1, rounded up; at least one stays. What became of patients (outcomes,
+        the activity *death*) always stays and is not counted.
     paths_share : float
         Share of the edges between kept activities to keep, 0 to 1, rounded up. The strongest edge into and out
         of each kept activity always stays, so that no activity floats alone.
@@ -196,7 +249,7 @@ def _filter_level(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     flow = edges.filter(pl.col("source") != ELSEWHERE)
     kept = _most_frequent(nodes, flow, activities_share)
-    names = [*kept["activity"], START, END]
+    names = [*kept["activity"], START, END, *OUTCOMES]
     inside = flow.filter(pl.col("source").is_in(names), pl.col("target").is_in(names))
     drawn = _strongest(inside, paths_share)
     before = edges.filter(pl.col("source") == ELSEWHERE)["n_events"]
@@ -216,15 +269,21 @@ def _most_frequent(nodes: pl.DataFrame, flow: pl.DataFrame, share: float) -> pl.
     into = flow.group_by("target").agg(pl.col("n_events").sum().alias("inflow"))
     ranked = nodes.join(into, left_on="activity", right_on="target", how="left", maintain_order="left")
     frequency = pl.coalesce("n_patients", "inflow").fill_null(0)
-    place = ranked.select(frequency.rank("ordinal", descending=True)).to_series()
-    return nodes.filter(place <= max(1, ceil(share * nodes.height)))
+    always = pl.Series([is_outcome(name) for name in nodes["activity"]], dtype=pl.Boolean)
+    place = ranked.select(pl.when(~always).then(frequency).rank("ordinal", descending=True)).to_series()
+    return nodes.filter(always | (place <= max(1, ceil(share * int((~always).sum())))).fill_null(False))
 
 
 def _strongest(edges: pl.DataFrame, share: float) -> pl.DataFrame:
     """Return the most frequent edges, and the strongest into and out of each node, in the order given."""
     numbered = edges.with_row_index("row").sort("n_events", "row", descending=[True, False])
-    backbone = [numbered.unique(side, keep="first")["row"] for side in ("source", "target")]
-    top = numbered["row"].head(ceil(share * edges.height))
+    reached = pl.col("source").str.starts_with(END)
+    backbone = [
+        *(numbered.unique(side, keep="first")["row"] for side in ("source", "target")),
+        numbered.filter(reached)["row"],
+    ]
+    among = numbered.filter(~reached)["row"]
+    top = among.head(ceil(share * among.len()))
     rows = pl.concat([top, *backbone]).unique().sort()
     return edges[rows]
 
@@ -271,11 +330,27 @@ def _svg_node(x: int, row: dict[str, Any]) -> str:
     )
 
 
-def process_maps(log: EventLog, pathway: Pathway | None) -> dict[Level, ProcessMap]:
-    """Return the map of a log by activity and, with a definition that has phases, by phase."""
-    maps: dict[Level, ProcessMap] = {"activity": ProcessMap.from_log(log)}
+def process_maps(
+    log: EventLog, pathway: Pathway | None, molecules: pl.DataFrame | None = None
+) -> dict[Level, ProcessMap]:
+    """Return the map of a log by activity and, with a definition that has phases, by phase.
+
+    Parameters
+    ----------
+    log : EventLog
+        A log of activities.
+    pathway : Pathway or None
+        Gives phases, and the silence after which a patient counts as lost.
+    molecules : polars.DataFrame, optional
+        `pathways.mining.codes.MOLECULE_COLUMNS`: where given, also the map by code.
+    """
+    found = outcomes(log, None if pathway is None else pathway.cohort.silence_days)
+    maps: dict[Level, ProcessMap] = {"activity": ProcessMap.from_log(log, found=found)}
     if pathway is not None and pathway.phases:
-        maps["phase"] = ProcessMap.from_log(phase_log(log, pathway), level="phase")
+        maps["phase"] = ProcessMap.from_log(phase_log(log, pathway), level="phase", found=found)
+    if molecules is not None:
+        fine, activity_of = by_code(log, molecules)
+        maps["code"] = replace(ProcessMap.from_log(fine, level="code", found=found), activity_of=activity_of)
     return maps
 
 

@@ -81,8 +81,10 @@ def test_a_url_gives_the_whole_state() -> None:
 
 
 def test_unknown_words_in_a_url_fall_back(results: Results) -> None:
-    state = MapState.from_query({"level": "code", "measure": "<script>"}, MapState())
+    state = MapState.from_query({"level": "codes", "measure": "<script>"}, MapState())
     assert (state.level, state.measure) == ("activity", "n_patients")
+    assert views.level_of({"level": "code"}, results) == "activity"
+    assert views.level_of({"level": "phase"}, results) == "phase"
     assert BreakdownState.from_query({"breakdown": "nothing"}, results).breakdown == views.ANY
 
 

@@ -26,6 +26,7 @@ from pathways.mining.kernels import (
     variants,
 )
 from pathways.mining.maps import ProcessMap, filter_to
+from pathways.mining.outcomes import OUTCOMES
 from pathways.mining.pm4py_door import to_pm4py
 
 DAY_0 = datetime(2021, 3, 1)
@@ -212,7 +213,7 @@ def test_filters_hide_no_flow_unsaid(people, activities, paths):
     nodes, edges = filter_to(one.nodes, one.flow(), activities_share=activities, paths_share=paths)
     assert edges["n_events"].sum() == one.flow()["n_events"].sum()
     assert edges["source"][-1] == edges["target"][-1] == ELSEWHERE
-    kept = {*nodes["activity"], START, END, ELSEWHERE}
+    kept = {*nodes["activity"], START, END, ELSEWHERE, *OUTCOMES}
     assert set(edges["source"]) | set(edges["target"]) <= kept
     assert nodes.height >= 1
     again_nodes, again = filter_to(nodes, edges)

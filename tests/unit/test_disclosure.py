@@ -35,8 +35,10 @@ from pathways.disclosure import (
     release_variants,
 )
 from pathways.disclosure.suppression import protect_flows
+from pathways.mining.codes import MOLECULE_COLUMNS, by_code
 from pathways.mining.kernels import ELSEWHERE, END, START
 from pathways.mining.maps import collapsed_variants, process_maps
+from pathways.mining.outcomes import DEAD, FOLLOWED, LOST, OUTCOMES
 
 Key = tuple[str, ...]
 
@@ -60,8 +62,13 @@ def small_pathway(n_activities: int) -> Pathway:
     )
 
 
-def random_log(seed: int, n_patients: int, n_activities: int, concentration: float) -> EventLog:
-    """A Markov chain over activities; the smaller the concentration, the rarer most steps are."""
+def random_log(
+    seed: int, n_patients: int, n_activities: int, concentration: float, fates: tuple[float, float] = (0, 0)
+) -> EventLog:
+    """A Markov chain over activities; the smaller the concentration, the rarer most steps are.
+
+    Each activity has two codes, the second rarer; shares of the patients die, are lost.
+    """
     rng = np.random.default_rng(seed)
     chances = rng.dirichlet(np.full(n_activities + 1, concentration), size=n_activities)
     current = rng.choice(n_activities, n_patients, p=rng.dirichlet(np.full(n_activities, concentration)))
@@ -75,13 +82,30 @@ def random_log(seed: int, n_patients: int, n_activities: int, concentration: flo
     start = pl.lit(datetime(2020, 1, 1)) + pl.duration(days="day")
     name = pl.format("a{}", pl.col("code").cast(pl.String).str.zfill(2))
     events = pl.concat(parts, how="vertical_relaxed")
-    return EventLog.create(
-        events.select(patient_id=pl.format("p{}", "patient"), activity=name, start=start), keep_order=True
+    rare = pl.Series(rng.random(events.height) < 0.1)
+    named = events.select(
+        patient_id=pl.format("p{}", "patient"),
+        activity=name,
+        start=start,
+        code_system=pl.lit("CCAM"),
+        code=pl.format("{}{}", name, rare.cast(pl.Int8)),
     )
+    draw = pl.Series(rng.random(n_patients))
+    dead, lost = draw < fates[0], draw > 1 - fates[1]
+    patients = pl.DataFrame({"patient_id": [f"p{i}" for i in range(n_patients)]}).with_columns(
+        death_date=pl.when(dead).then(datetime(2025, 1, 1)),
+        exit_reason=pl.when(lost).then(pl.lit("scheme_exit")),
+    )
+    return EventLog.create(named, patients, keep_order=True)
 
 
-def released(log: EventLog, pathway: Pathway) -> tuple[Released, Released, Released, Released]:
-    maps = process_maps(log, pathway)
+NO_MOLECULES = pl.DataFrame(schema=MOLECULE_COLUMNS)
+
+
+def released(
+    log: EventLog, pathway: Pathway, codes: bool = True
+) -> tuple[Released, Released, Released, Released]:
+    maps = process_maps(log, pathway, NO_MOLECULES if codes else None)
     nodes, edges = release_map(maps, pathway=pathway)
     variants = release_variants(collapsed_variants(log, pathway), nodes, edges, pathway=pathway)
     return nodes, edges, release_delays(maps, edges), variants
@@ -92,9 +116,14 @@ class Attacker:
 
     def __init__(self, log: EventLog, pathway: Pathway, nodes: pl.DataFrame, edges: pl.DataFrame) -> None:
         self.phase = pathway.phase_of()
+        self.codes = by_code(log, NO_MOLECULES)[1]
         self.n = log.events["patient_id"].n_unique()
         self.events = release_summary(log, pathway, source="t", synthetic=True).frame["n_events"][0]
-        self.truth = {level: true_flow(one) for level, one in levels_of(log, self.phase).items()}
+        shown = set(edges["level"])
+        self.truth = {
+            level: true_flow(one) for level, one in levels_of(log, self.phase).items() if level in shown
+        }
+        self.ends = 1 + any(target in OUTCOMES for _, target in self.truth["activity"])
         self.known: dict[tuple[str, str, str], int] = {}
         self.pooled: dict[str, int | None] = {}
         for level, source, target, n in edges.select("level", "source", "target", "n_events").rows():
@@ -103,7 +132,7 @@ class Attacker:
             else:
                 self.known[level, source, target] = n
         self.sizes = published_sizes(nodes, edges, self.n)
-        self.pairs = structural_pairs([*self.sizes, *all_nodes(self.truth)], self.phase)
+        self.pairs = structural_pairs([*self.sizes, *all_nodes(self.truth)], self.phase, self.codes)
         keys = [(level, s, t) for level, flow in self.truth.items() for s, t in flow]
         self.hidden = [key for key in keys if key not in self.known]
         self.column = {key: i for i, key in enumerate(self.hidden)}
@@ -138,22 +167,31 @@ class Attacker:
                 self.exactly(0, *into, *out)
                 low, high = limits((level, node), self.sizes, self.pairs)
                 self.at_least(low, *into)
-                for terminal in ((level, START, node), (level, node, END)):
-                    if terminal in keys:
-                        self.at_least(-high, (-1.0, terminal))
+                self.at_least(-high, *((-1.0, key) for key in keys if key[1] == START and key[2] == node))
+                self.at_least(-high, *((-1.0, key) for key in keys if key[1] == node and key[2][0] == END))
             self.exactly(self.n, *((1.0, key) for key in keys if key[1] == START))
             self.exactly(self.n, *((1.0, key) for key in keys if key[2] == END))
             if self.pooled[level] is not None:
                 self.exactly(self.pooled[level], *((1.0, key) for key in self.hidden if key[0] == level))
         acts = [("activity", s, t) for s, t in self.truth["activity"]]
-        self.at_least(self.events - 50 + self.n, *((1.0, key) for key in acts))
-        self.at_least(-(self.events + 50 + self.n), *((-1.0, key) for key in acts))
-        for source, target in self.truth["phase"]:
-            inside = [(1.0, key) for key in acts if self.image(key) == (source, target)]
-            self.exactly(0, *inside, (-1.0, ("phase", source, target)))
+        rest = self.ends * self.n
+        self.at_least(self.events - 50 + rest, *((1.0, key) for key in acts))
+        self.at_least(-(self.events + 50 + rest), *((-1.0, key) for key in acts))
+        self.add_up("activity", "phase", self.phase)
+        if "code" in self.truth:
+            self.add_up("code", "activity", self.codes)
 
-    def image(self, key: tuple[str, str, str]) -> tuple[str, str]:
-        return self.phase.get(key[1], key[1]), self.phase.get(key[2], key[2])
+    def add_up(self, fine: str, coarse: str, groups: dict[str, str]) -> None:
+        """Every coarser flow is the sum of the finer ones between its groups."""
+        parts = [(fine, s, t) for s, t in self.truth[fine]]
+        for source, target in self.truth[coarse]:
+            image = (source, target)
+            inside = [
+                (1.0, key)
+                for key in parts
+                if (groups.get(key[1], key[1]), groups.get(key[2], key[2])) == image
+            ]
+            self.exactly(0, *inside, (-1.0, (coarse, source, target)))
 
     def narrowest(self) -> float:
         """Width of the tightest interval over all hidden flows; infinite where nothing is hidden."""
@@ -176,7 +214,17 @@ class Attacker:
 
 
 def levels_of(log: EventLog, phase: dict[str, str]) -> dict[str, EventLog]:
-    return {"activity": log, "phase": log.with_activities(phase).collapse_repeats()}
+    fine, _ = by_code(log, NO_MOLECULES)
+    return {"code": fine, "activity": log, "phase": log.with_activities(phase).collapse_repeats()}
+
+
+def walks(log: EventLog) -> list[list[str]]:
+    """Whole pathways, from the start to the end by what became of the patient, where the log says it."""
+    rows = log.patients.sort("patient_id").select("patient_id", "death_date", "exit_reason").rows()
+    fates = {p: DEAD if died else LOST if left else FOLLOWED for p, died, left in rows}
+    known = {DEAD, LOST} & set(fates.values())
+    ends = [[fates[p]] if known else [] for p in sorted(set(log.events["patient_id"]))]
+    return [[START, *walk, *end, END] for walk, end in zip(sequences(log), ends, strict=True)]
 
 
 def sequences(log: EventLog) -> list[list[str]]:
@@ -185,18 +233,18 @@ def sequences(log: EventLog) -> list[list[str]]:
 
 
 def true_flow(log: EventLog) -> Counter[tuple[str, str]]:
-    return Counter(step for sequence in sequences(log) for step in pairwise([START, *sequence, END]))
+    return Counter(step for walk in walks(log) for step in pairwise(walk))
 
 
 def sets_of_patients(log: EventLog, phase: dict[str, str]) -> dict[Key, set[int]]:
     """Every set whose size is or could be released."""
     found: dict[Key, set[int]] = defaultdict(set)
     for level, one in levels_of(log, phase).items():
-        for patient, sequence in enumerate(sequences(one)):
+        for patient, walk in enumerate(walks(one)):
             found[("all",)].add(patient)
-            for name in sequence:
+            for name in walk[1:-1]:
                 found[level, name].add(patient)
-            for step in pairwise([START, *sequence, END]):
+            for step in pairwise(walk):
                 found[level, *step].add(patient)
     return found
 
@@ -224,24 +272,27 @@ def limits(key: Key, sizes: dict[Key, int], pairs: list[tuple[Key, Key]]) -> tup
     return low, high
 
 
-def structural_pairs(keys: list[Key], phase: dict[str, str]) -> list[tuple[Key, Key]]:
+def structural_pairs(
+    keys: list[Key], phase: dict[str, str], codes: dict[str, str] | None = None
+) -> list[tuple[Key, Key]]:
     """Pairs (part, whole) that hold in every log."""
     pairs: list[tuple[Key, Key]] = []
     for key in keys:
-        if len(key) == 2:
-            pairs += [(key, ("all",)), (key, ("phase", phase.get(key[1], key[1])))]
-        if len(key) == 3:
-            level, source, target = key
-            images = phase.get(source, source), phase.get(target, target)
-            pairs += [(key, (level, name)) for name in (source, target)]
-            pairs += [(key, ("phase", name)) for name in images]
-            pairs += [(key, ("all",)), (key, ("phase", *images))]
+        level, *names = key if len(key) > 1 else ("",)
+        acts = [(codes or {}).get(name, name) for name in names] if level == "code" else names
+        images = [("activity", acts), ("phase", [phase.get(name, name) for name in acts])]
+        coarser = images if level == "code" else images[1:]
+        if names:
+            pairs += [(key, ("all",)), *((key, (one, *image)) for one, image in coarser)]
+        if len(names) == 2:
+            pairs += [(key, (level, name)) for name in names]
+            pairs += [(key, (one, name)) for one, image in coarser for name in image]
     return [(part, whole) for part, whole in pairs if part != whole]
 
 
-def check_released(log: EventLog, pathway: Pathway) -> tuple[pl.DataFrame, pl.DataFrame]:
+def check_released(log: EventLog, pathway: Pathway, codes: bool = True) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Every attack of this module on every released table; returns nodes and edges."""
-    nodes, edges, delays, variants = (one.frame for one in released(log, pathway))
+    nodes, edges, delays, variants = (one.frame for one in released(log, pathway, codes))
     assert Attacker(log, pathway, nodes, edges).narrowest() >= LEAST - 1e-6
     check_counts(log, pathway, nodes, edges)
     check_delays(edges, delays)
@@ -253,19 +304,30 @@ def check_counts(log: EventLog, pathway: Pathway, nodes: pl.DataFrame, edges: pl
     phase = pathway.phase_of()
     true = sets_of_patients(log, phase)
     sizes = published_sizes(nodes, edges, len(true[("all",)]))
-    assert all(size == len(true[key]) >= 11 for key, size in sizes.items())
-    for part, whole in structural_pairs(list(sizes), phase):
+    assert all(size == len(true[key]) and (size >= 11 or key[-1] in OUTCOMES) for key, size in sizes.items())
+    assert all(size == 0 or size >= 11 for size in sizes.values())
+    check_last(true, sizes)
+    codes = by_code(log, NO_MOLECULES)[1]
+    for part, whole in structural_pairs(list(sizes), phase, codes):
         if whole in sizes:
             assert not 0 < sizes[whole] - sizes[part] < 11, (part, whole)
     nulls = [
         (level, a) for level, a, n in nodes.select("level", "activity", "n_patients").rows() if n is None
     ]
-    pairs = structural_pairs([*sizes, *nulls], phase)
+    pairs = structural_pairs([*sizes, *nulls], phase, codes)
     for key in nulls:
         low, high = limits(key, sizes, pairs)
         wholes = [sizes[whole] for part, whole in pairs if part == key and whole in sizes]
         if any(0 < whole - len(true[key]) < 11 for whole in wholes):
             assert high - low >= LEAST
+
+
+def check_last(true: dict[Key, set[int]], sizes: dict[Key, int]) -> None:
+    """The patients who go on after a step are nobody, or enough, where the flows to every outcome say how many end."""
+    for level, name in [key for key in sizes if len(key) == 2 and key[1] not in OUTCOMES]:
+        ends = [key for key in true if key[:2] == (level, name) and len(key) == 3 and key[2][0] == END]
+        if ends and all(key in sizes for key in ends):
+            assert not 0 < sizes[level, name] - sum(sizes[key] for key in ends) < 11
 
 
 def check_delays(edges: pl.DataFrame, delays: pl.DataFrame) -> None:
@@ -285,7 +347,8 @@ def check_variants(log: EventLog, pathway: Pathway, tables: tuple[pl.DataFrame, 
     """Take the listed variants off everything that they are part of: nobody is left, or enough."""
     nodes, edges, variants = tables
     phase, n = pathway.phase_of(), log.events["patient_id"].n_unique()
-    sizes: dict[tuple[Any, ...], int] = published_sizes(nodes, edges, n)
+    sizes: dict[tuple[Any, ...], int] = one_end_of(published_sizes(nodes, edges, n))
+    last = sets_of_patients(log, phase)
     listed = {level: dict(zip_words(variants.filter(level=level))) for level in ("activity", "phase")}
     for level, part in listed.items():
         assert sum(part.values()) == n
@@ -294,10 +357,25 @@ def check_variants(log: EventLog, pathway: Pathway, tables: tuple[pl.DataFrame, 
         rest |= {("variant", word): size for word, size in listed["phase"].items() if level == "activity"}
         for word, size in part.items():
             if word:
+                ends = {
+                    key for key in last if key[:2] == (level, word[-1]) and len(key) == 3 and key[2][0] == END
+                }
+                assert sum(len(last[key]) for key in ends) == sizes[level, word[-1], END]
                 for key in parts_of(word, level, phase, listed["phase"]):
                     if key in rest:
                         rest[key] -= size
         assert all(left == 0 or left >= 11 for left in rest.values())
+
+
+def one_end_of(sizes: dict[Key, int]) -> dict[tuple[Any, ...], int]:
+    """Published sizes with the flows to all outcomes of a step added up."""
+    found: Counter[tuple[Any, ...]] = Counter()
+    for key, size in sizes.items():
+        if key[-1][0] != END:
+            found[key] += size
+        elif len(key) == 3 and key[1][0] != END:
+            found[*key[:2], END] += size
+    return dict(found)
 
 
 def zip_words(variants: pl.DataFrame) -> list[tuple[tuple[str, ...], int]]:
@@ -316,12 +394,18 @@ def parts_of(
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.integers(0, 10**6), st.integers(11, 400), st.integers(2, 9), st.sampled_from([0.1, 0.3, 1.0]))
-def test_no_attack_succeeds_on_generated_maps(seed, n_patients, n_activities, concentration):
+@given(
+    st.integers(0, 10**6),
+    st.integers(11, 400),
+    st.integers(2, 9),
+    st.sampled_from([0.1, 0.3, 1.0]),
+    st.sampled_from([(0.0, 0.0), (0.3, 0.2), (0.02, 0.02), (0.97, 0.01)]),
+)
+def test_no_attack_succeeds_on_generated_maps(seed, n_patients, n_activities, concentration, fates):
     pathway = small_pathway(n_activities)
-    log = random_log(seed, n_patients, n_activities, concentration)
+    log = random_log(seed, n_patients, n_activities, concentration, fates)
     try:
-        check_released(log, pathway)
+        check_released(log, pathway, codes=n_activities < 6)
     except DisclosureRefused as refusal:
         assert "release a coarser level or more patients" in str(refusal)
 
@@ -333,9 +417,48 @@ def test_no_attack_succeeds_on_a_large_map_and_it_is_quick():
     began = time.process_time()
     release_map(maps, pathway=pathway)
     assert time.process_time() - began < 5
-    nodes, edges = check_released(log, pathway)
+    nodes, edges = check_released(log, pathway, codes=False)
     assert edges.height > 100
     assert nodes.height == maps["activity"].nodes.height + maps["phase"].nodes.height
+
+
+def test_a_small_outcome_is_drawn_without_a_number_and_can_not_be_subtracted():
+    """Five of 300 are lost: they are on the map, and no other number tells them."""
+    pathway, log = small_pathway(4), random_log(5, 300, 4, 20.0, (0.4, 0.0))
+    first = pl.col("patient_id").is_in(log.patients["patient_id"][:5].to_list())
+    gone = log.patients.with_columns(
+        death_date=pl.when(~first).then("death_date"), exit_reason=pl.when(first).then(pl.lit("abroad"))
+    )
+    few = EventLog.create(log.events, gone, keep_order=True)
+    nodes, edges = check_released(few, pathway)
+    for level in ("code", "activity", "phase"):
+        said = dict(nodes.filter(phase="outcome", level=level).select("activity", "n_patients").rows())
+        assert set(said) == {DEAD, LOST, FOLLOWED}
+        assert said[LOST] is None
+        assert None in (said[DEAD], said[FOLLOWED])
+    assert edges.filter(target=LOST).is_empty() or edges.filter(target=LOST)["n_patients"].min() >= 11
+
+
+def test_an_outcome_of_nobody_is_said_and_a_log_without_outcomes_has_one_end():
+    pathway = small_pathway(4)
+    nodes, _ = check_released(random_log(5, 300, 4, 20.0, (0.4, 0.0)), pathway)
+    assert nodes.filter(activity=LOST)["n_patients"].to_list() == [0, 0, 0]
+    nodes, edges = check_released(random_log(5, 300, 4, 20.0), pathway)
+    assert nodes.filter(phase="outcome").is_empty()
+    assert edges.filter(target=END).height > 0
+
+
+def test_codes_hide_nothing_of_activities_and_phases():
+    pathway, log = small_pathway(6), random_log(11, 900, 6, 0.5, (0.2, 0.1))
+    alone = release_map(process_maps(log, pathway), pathway=pathway)
+    beside = release_map(process_maps(log, pathway, NO_MOLECULES), pathway=pathway)
+    for one, other in zip(alone, beside, strict=True):
+        assert one.frame.equals(other.frame.filter(pl.col("level") != "code"))
+    codes = beside[0].frame.filter(level="code")
+    assert codes.filter(activity="a00/CCAM:a000").select("phase", "label_en").rows() == [
+        ("P0", "Act 0 CCAM:a000")
+    ]
+    assert codes.height > 6 + 3
 
 
 def detour() -> tuple[EventLog, Pathway]:

@@ -21,6 +21,7 @@ from pathways.drawing.routes import Box, Link, route
 from pathways.drawing.writing import lines_of
 from pathways.mining.kernels import END, START
 from pathways.mining.maps import ProcessMap, process_maps
+from pathways.mining.outcomes import DEAD, FOLLOWED, LOST
 
 SVG = "{http://www.w3.org/2000/svg}"
 COURSES = (
@@ -103,7 +104,8 @@ def test_steps_do_not_overlap_and_lanes_go_with_time(tables) -> None:
             )
             assert apart > 20
     lane = dict(layout.filter(level="phase").select("activity", "lane").rows())
-    assert lane[START] == 0 and lane[END] == max(lane.values()) == lane["death"]
+    assert lane[START] == 0 and lane[FOLLOWED] == lane[LOST] == max(lane.values()) == lane["death"]
+    assert DEAD not in lane and END not in lane
     assert lane["imaging"] <= lane["diagnosis"] <= lane["surgery"] <= lane["palliative_care"] < lane["death"]
 
 
