@@ -28,6 +28,7 @@ from pathways.disclosure.breakdowns import (
     release_territories,
 )
 from pathways.disclosure.clusters import release_clusters
+from pathways.disclosure.conformance import CONFORMANCE_COLUMNS, published_sets, release_conformance
 from pathways.disclosure.drift import release_drift
 from pathways.disclosure.incidence import INCIDENCE_COLUMNS, Counted, release_incidence
 from pathways.disclosure.maps import DELAY_COLUMNS, EDGE_COLUMNS, NODE_COLUMNS, release_delays, release_map
@@ -39,6 +40,7 @@ from pathways.disclosure.variants import VARIANT_COLUMNS, release_milestones, re
 __all__ = [
     "ATTRITION_COLUMNS",
     "BREAKDOWN_COLUMNS",
+    "CONFORMANCE_COLUMNS",
     "DELAY_COLUMNS",
     "EDGE_COLUMNS",
     "INCIDENCE_COLUMNS",
@@ -52,9 +54,11 @@ __all__ = [
     "DisclosurePolicy",
     "Origin",
     "Released",
+    "published_sets",
     "release_attrition",
     "release_breakdowns",
     "release_clusters",
+    "release_conformance",
     "release_delays",
     "release_drift",
     "release_incidence",
