@@ -8,13 +8,21 @@ from typing import Any
 import plotly.graph_objects as go
 import polars as pl
 
-from dashboards.views import BreakdownView, EdgeView
+from dashboards.views import BreakdownView, EdgeView, IncidenceView
 from dashboards.words import Words
 
 BAR = "#8092a8"
 DOT, HOT, LIMIT, CHOSEN = "#6b7f97", "#d1361a", "#8c8c8c", "#1f5f8b"
 CONFIG: Any = {"displayModeBar": False, "responsive": True}
-HISTOGRAM_HEIGHT, FUNNEL_HEIGHT = 210, 340
+CAUSES = {
+    "step": CHOSEN,
+    "other": "#a9c4d9",
+    "waiting": "rgba(0,0,0,0)",
+    "exit": "#ddcc77",
+    "death": "#4d4d4d",
+}
+HISTOGRAM_HEIGHT, FUNNEL_HEIGHT, INCIDENCE_HEIGHT = 210, 340, 310
+AT_RISK_TOLD = 5
 HEADROOM = 1.14
 NAMED_DOTS = 3
 
@@ -60,6 +68,82 @@ def _bin_sentence(row: dict[str, int | None], words: Words) -> str:
         last=words.number(row["day_to"]),
         n=words.number(row["n_events"]),
     )
+
+
+def cumulative_incidence(view: IncidenceView, words: Words) -> go.Figure:
+    """Return who has had a step by each day, stacked to everybody, with the number at risk beneath.
+
+    From below: the step with its interval, another next step, those who still wait (not filled), exits and deaths.
+    """
+    figure = go.Figure(layout=_layout(words, INCIDENCE_HEIGHT))
+    for cause, name in cause_names(view, words).items():
+        figure.add_trace(_share(view, cause, name, words))
+    for limit in ("low", "high"):
+        figure.add_trace(_interval(view, limit))
+    figure.update_layout(
+        hovermode="x",
+        annotations=_at_risk(view, words),
+    )
+    since = words("incidence.since_index") if view.since_index else words("incidence.since_step")
+    figure.update_xaxes(title_text=since, anchor="y", range=[0, max(1, view.last_day)])
+    return figure.update_yaxes(domain=[0.36, 1], range=[0, 1], tickformat=".0%", nticks=6)
+
+
+def cause_names(view: IncidenceView, words: Words) -> dict[str, str]:
+    """Return the causes that some patients met, from below in the figure, with their names."""
+    names = {
+        "step": words("incidence.step"),
+        "other": words("incidence.other"),
+        "waiting": words("incidence.waiting"),
+        "exit": words("incidence.exit"),
+        "death": words("incidence.death"),
+    }
+    some = view.curve.select(pl.col(*CAUSES).max() > 0).row(0, named=True)
+    return {cause: names[cause] for cause in CAUSES if some[cause]}
+
+
+def _share(view: IncidenceView, cause: str, name: str, words: Words) -> go.Scatter:
+    shares = view.curve[cause].to_list()
+    return go.Scatter(
+        x=view.curve["day"].to_list(),
+        y=shares,
+        name=name,
+        stackgroup="everybody",
+        line={"shape": "hv", "width": 0, "color": CAUSES[cause]},
+        fillcolor=CAUSES[cause],
+        hovertext=[f"{name}: {words.percent(share)}" for share in shares],
+        hoverinfo="text",
+    )
+
+
+def _interval(view: IncidenceView, limit: str) -> go.Scatter:
+    return go.Scatter(
+        x=view.curve["day"].to_list(),
+        y=view.curve[limit].to_list(),
+        mode="lines",
+        line={"shape": "hv", "width": 1, "dash": "dot", "color": LIMIT},
+        hoverinfo="skip",
+    )
+
+
+def _at_risk(view: IncidenceView, words: Words) -> list[dict[str, Any]]:
+    """Write how many still wait on a few days, under the axis."""
+    days = [round(view.last_day * place / (AT_RISK_TOLD - 1)) for place in range(AT_RISK_TOLD)]
+    sides = ["left", *["center"] * (AT_RISK_TOLD - 2), "right"]
+    below = {"yref": "paper", "yanchor": "bottom", "showarrow": False}
+    told = [
+        {"text": words.number(view.at(day)["n_at_risk"]), "x": day, "xanchor": side, "y": 0, **below}
+        for day, side in zip(days, sides, strict=True)
+    ]
+    name = {
+        "text": words("incidence.at_risk"),
+        "x": 0,
+        "xref": "paper",
+        "xanchor": "left",
+        "y": 0.09,
+        **below,
+    }
+    return [name, *told]
 
 
 def funnel(view: BreakdownView, territory: str, words: Words) -> go.Figure:

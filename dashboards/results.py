@@ -32,6 +32,11 @@ OPTIONAL: dict[str, dict[str, Any]] = {
         **dict.fromkeys(("activities", "paths", "n_steps", "n_paths"), COUNT),
         **dict.fromkeys(("told_share", "replayed_share", "grain"), SHARE),
     },
+    "incidence": {
+        **dict.fromkeys(("level", "origin", "target", "cause"), TEXT),
+        **dict.fromkeys(("day", "n_at_risk"), COUNT),
+        **dict.fromkeys(("incidence", "low", "high"), SHARE),
+    },
     "variants": {
         "level": TEXT,
         "rank": COUNT,
@@ -76,7 +81,7 @@ class Results:
     ----------
     summary : dict
         The one row of the ``summary`` table.
-    nodes, edges, layout, edge_delays, replay, variants, breakdowns, territories : polars.DataFrame
+    nodes, edges, layout, edge_delays, replay, incidence, variants, breakdowns, territories : polars.DataFrame
         As released; a table that the study does not have is empty, with its columns.
     threshold : int
         Counts of patients below this never left.
@@ -93,6 +98,7 @@ class Results:
     layout: pl.DataFrame
     edge_delays: pl.DataFrame
     replay: pl.DataFrame
+    incidence: pl.DataFrame
     variants: pl.DataFrame
     breakdowns: pl.DataFrame
     territories: pl.DataFrame

@@ -12,6 +12,7 @@ import polars as pl
 from dashboards.results import Results
 from eventlogs.abstraction import LEVELS, Level
 from pathways.drawing import Facts, Picture, count_steps, replay_at
+from pathways.mining.incidence import INDEX
 from pathways.mining.kernels import ELSEWHERE, END
 from pathways.mining.readable import drawn
 
@@ -28,6 +29,7 @@ OPENING_NODES = 14
 OPENING_EDGES_PER_NODE = 1.5
 LONGEST_DELAYS = 5
 VARIANTS_SHOWN = 10
+LONGEST_SINCE_INDEX, LONGEST_SINCE_STEP = 720, 180
 
 RATIO_BOUNDS = (0.8, 0.95, 1.05, 1.25)
 RATE_BOUNDS = (0.1, 0.2, 0.3, 0.4)
@@ -129,6 +131,27 @@ class EdgeView:
 
     edge: Mapping[str, Any]
     delays: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class IncidenceView:
+    """Who has had a step by each day, since the index or an activity.
+
+    ``curve`` has ``day``, ``n_at_risk``, the shares ``step``, ``other``, ``waiting``, ``exit``, ``death``, which add
+    up to 1, and ``low``, ``high`` of ``step``; ``since_index`` says where the clock started.
+    """
+
+    curve: pl.DataFrame
+    since_index: bool
+
+    @property
+    def last_day(self) -> int:
+        """Last day told."""
+        return int(self.curve["day"].to_list()[-1])
+
+    def at(self, day: int) -> Mapping[str, Any]:
+        """Return the last row that is not after a day."""
+        return self.curve.filter(pl.col("day") <= day).row(-1, named=True)
 
 
 @dataclass(frozen=True)
@@ -268,6 +291,21 @@ def node_view(results: Results, level: Level, key: str) -> NodeView | None:
         before=_with_share(edges.filter(pl.col("target") == key)),
         after=_with_share(edges.filter(pl.col("source") == key)),
     )
+
+
+def incidence_view(results: Results, level: Level, origin: str, target: str) -> IncidenceView | None:
+    """Return the curves of a step since an activity or the index (``index``), or None where none were released."""
+    told = _of_level(results.incidence, level).filter(origin=origin, target=target)
+    if told.is_empty():
+        return None
+    share = pl.col("incidence")
+    causes = [share.filter(cause=cause).sum().alias(cause) for cause in ("step", "other", "exit", "death")]
+    limits = [pl.col(name).filter(cause="step").first() for name in ("low", "high")]
+    curve = told.group_by("day").agg(pl.col("n_at_risk").first(), *causes, *limits).sort("day")
+    waiting = (1 - pl.sum_horizontal("step", "other", "exit", "death")).clip(0, 1)
+    since_index = origin == INDEX
+    longest = LONGEST_SINCE_INDEX if since_index else LONGEST_SINCE_STEP
+    return IncidenceView(curve.with_columns(waiting=waiting).filter(pl.col("day") <= longest), since_index)
 
 
 def share_of(part: int | None, whole: int | None) -> float | None:

@@ -5,7 +5,7 @@ Whatever is merged, each event still lists the source rows that it stands for (`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -156,6 +156,69 @@ def _moved(origins: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     moved = origins.join(places, on=EVENT, how="left", maintain_order="left")
     ranked = moved.with_columns(rank=pl.col("place").cast(pl.UInt32)).select(*ORIGIN_COLUMNS)
     return ranked.sort(EVENT, maintain_order=True)
+
+
+SET_MARK = " + "
+"""Between the names of a set of activities."""
+
+
+def day_sets(log: EventLog, *, apart: Collection[str] = ("death",)) -> EventLog:
+    """Return the log with what a patient has at one timestamp written as one event: no order inside a day is claimed.
+
+    The event's activity is the set, "a + b": each activity once, in the log's order within a day, then by name. Where
+    dates are days, a step is a day with care; where they are times, only what shares a timestamp is put together.
+
+    Parameters
+    ----------
+    log : EventLog
+        A log of activities.
+    apart : collection of str
+        Activities that stay events of their own: what a pathway ends with must be seen to end it.
+
+    Returns
+    -------
+    EventLog
+        An event that stands alone is kept as it is. A set ends when its last part does and is known once its last part
+        is (to see what was known at a date, take ``log.as_of`` first); it has the code, the facility and the source of
+        its parts where they agree, and no quantity. Corrected lines are of events and not of sets: they are left out.
+
+    Raises
+    ------
+    LogError
+        An activity's own name holds " + ": it could be taken for a set.
+
+    Examples
+    --------
+    >>> ProcessMap.from_log(day_sets(study.log()))  # doctest: +SKIP
+    """
+    if doubtful := [name for name in log.activities if SET_MARK in name]:
+        raise LogError(
+            f"the activity '{doubtful[0]}' reads as a set of activities; rename it without '{SET_MARK}'"
+        )
+    place = {activity: position for position, activity in enumerate(log.within_day)}
+    order = pl.col("activity").replace_strict(place, default=len(place), return_dtype=pl.Int32)
+    alone = pl.when(pl.col("activity").is_in(list(apart))).then("activity")
+    day = ["patient_id", "start", "alone"]
+    events = log.events.with_columns(order=order, alone=alone).with_columns(n=pl.len().over(day))
+    kept = events.filter(pl.col("n") == 1).select(*EVENT_COLUMNS)
+    grouped = events.filter(pl.col("n") > 1).group_by(day, maintain_order=True).agg(_set_columns())
+    whole = pl.concat([kept, conform(grouped.drop("alone"), EVENT_COLUMNS, "events")])
+    return EventLog(
+        number(whole.sort("patient_id", "rank")), log.patients, log.horizons, log.withdrawn.clear()
+    )
+
+
+def _set_columns() -> list[pl.Expr]:
+    shared = ("source", "code", "code_system", "facility", "territory_of_care")
+    names = pl.col("activity").sort_by("order", "activity").unique(maintain_order=True)
+    return [
+        names.str.join(SET_MARK).alias("activity"),
+        pl.col("rank").min(),
+        pl.col("end", "known_from").max(),
+        pl.lit(False).alias("tied"),
+        *(pl.when(pl.col(name).n_unique() == 1).then(pl.col(name).first()).alias(name) for name in shared),
+        pl.col("date_precision").first(),
+    ]
 
 
 MOLECULE = pl.coalesce("atc", pl.when(pl.col("code_system") == "ATC").then("code"))

@@ -7,24 +7,30 @@ A release is a function of the `Material` and of the tables released before it, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from functools import cached_property
+from itertools import chain
+from typing import Any, Literal
 
 import polars as pl
 
-from eventlogs.abstraction import Level
+from eventlogs.abstraction import Level, day_sets
 from eventlogs.log import SIDE_SOURCES, EventLog
-from pathways.definition import Pathway
+from pathways.definition import Pathway, with_day_sets
 from pathways.disclosure import (
     POLICY,
     UNFILTERED,
+    Counted,
     DisclosurePolicy,
     Origin,
     Released,
+    published_sets,
     release_breakdowns,
     release_clusters,
+    release_conformance,
     release_delays,
+    release_drift,
     release_incidence,
     release_map,
     release_milestones,
@@ -34,13 +40,19 @@ from pathways.disclosure import (
     release_variants,
 )
 from pathways.drawing import release_layout
+from pathways.filters import keep_patients
 from pathways.mining.cluster import clusters
-from pathways.mining.incidence import DEATHS, edge_waits, index_waits
+from pathways.mining.conformance import check_conformance
+from pathways.mining.drift import drift
+from pathways.mining.incidence import DEATHS, INDEX, edge_waits, index_waits
 from pathways.mining.kernels import variants
 from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
-from pathways.mining.territories import territory_rates
-from pathways.risk.breakdown import evaluate
+from pathways.mining.territories import STATUSES, territory_rates
+from pathways.risk.breakdown import BreakdownResults, evaluate
 from pathways.study import Study
+
+Ties = Literal["order", "sets"]
+"""How events of one day are read: in the definition's order, or as one event whose activity is their set."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,8 @@ class Material:
         Whether they are synthetic.
     cutoff : datetime.date or None
         The day until which they are complete.
+    ties : {'order', 'sets'}
+        How the log's days are written: see `with_ties`.
     molecules : polars.DataFrame or None
         The molecule of each code of a medicine (`pathways.mining.codes.MOLECULE_COLUMNS`), where the source rows are
         known: then maps are also made by code.
@@ -75,6 +89,7 @@ class Material:
     source: str = ""
     synthetic: bool = False
     cutoff: date | None = None
+    ties: Ties = "order"
     molecules: pl.DataFrame | None = field(default=None, repr=False)
 
     @classmethod
@@ -92,6 +107,24 @@ class Material:
             molecules=study.molecules(),
         )
 
+    @cached_property
+    def broken(self) -> BreakdownResults | None:
+        """What became of the breakdowns; None without any."""
+        return evaluate(self.log, self.pathway) if self.pathway and self.pathway.breakdowns else None
+
+    def with_ties(self, ties: Ties) -> Material:
+        """Return the material with the events of a day in order, as they are, or as sets (`day_sets`).
+
+        Sets are activities as others are, so that the gate protects them as it protects a log of them; but what is
+        said of single activities (codes, breakdowns, milestones, incidence, clusters) is not of sets, and is not
+        released beside them: only `OF_SETS` is.
+        """
+        if ties == self.ties:
+            return self
+        log = day_sets(self.log)
+        pathway = None if self.pathway is None else with_day_sets(self.pathway, log.activities)
+        return replace(self, log=log, pathway=pathway, ties=ties, molecules=None)
+
 
 Release = Callable[[Material, Mapping[str, Released]], list[Released]]
 """Makes tables from the material and the tables released before it, by name."""
@@ -105,7 +138,7 @@ def released(material: Material, releases: Sequence[Release] | None = None) -> l
     material : Material
         What they are made of.
     releases : sequence of Release, optional
-        Default: `RELEASES`.
+        Default: `RELEASES`, or `OF_SETS` where days are sets.
 
     Raises
     ------
@@ -113,9 +146,10 @@ def released(material: Material, releases: Sequence[Release] | None = None) -> l
         There are too few patients for anything to leave.
     """
     done: dict[str, Released] = {}
-    for release in RELEASES if releases is None else releases:
+    usual = OF_SETS if material.ties == "sets" else RELEASES
+    for release in usual if releases is None else releases:
         done |= {table.name: table for table in release(material, done)}
-    return list(done.values())
+    return [replace(table, meta={**table.meta, "ties": material.ties}) for table in done.values()]
 
 
 def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
@@ -144,18 +178,32 @@ def _gate(material: Material) -> dict[str, Any]:
 def breakdowns(material: Material, done: Mapping[str, Released]) -> list[Released]:
     """Release ``breakdowns`` and, where patients have a territory, ``territories``; nothing without a breakdown."""
     log, pathway, gate = material.log, material.pathway, _gate(material)
-    if pathway is None or not pathway.breakdowns:
+    results = material.broken
+    if pathway is None or results is None:
         return []
-    results = evaluate(log, pathway)
     by_status = release_breakdowns(results.summary(), pathway, nodes=done["nodes"], **gate)
     if not log.patients["territory"].count():
         return [by_status]
     return [by_status, release_territories(territory_rates(results.frame, log.patients), by_status, **gate)]
 
 
-def incidence(material: Material, done: Mapping[str, Released]) -> list[Released]:
-    """Release ``incidence``: how many have had each step by each day, deaths and exits counted."""
+def conformance(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``conformance`` to the reference pathway; nothing without a rule."""
     log, pathway = material.log, material.pathway
+    if pathway is None or not pathway.reference:
+        return []
+    broken = (material.broken, done["breakdowns"]) if material.broken else None
+    beside = published_sets(log, pathway, done["nodes"], broken)
+    everybody = log.events["patient_id"].unique(maintain_order=True)
+    return [release_conformance(check_conformance(log, pathway), everybody, beside, **_gate(material))]
+
+
+def incidence(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``incidence``: how many have had each step by each day, deaths and exits counted.
+
+    Of patients with events, as the tables that protect it.
+    """
+    log, pathway = keep_patients(material.log, material.log.events.unique("patient_id")), material.pathway
     exits = _exits(pathway)
     phases: dict[Level, dict[str, str] | None] = {"activity": None}
     if pathway is not None and pathway.phases:
@@ -166,11 +214,33 @@ def incidence(material: Material, done: Mapping[str, Released]) -> list[Released
         done["nodes"],
         done["edges"],
         done["edge_delays"],
-        breakdowns=done.get("breakdowns"),
+        counted=expectations_published(pathway, done),
         pathway=pathway,
         **_gate(material),
     )
     return [table]
+
+
+def expectations_published(pathway: Pathway | None, done: Mapping[str, Released]) -> list[Counted]:
+    """Return the counts that ``breakdowns`` and ``conformance`` publish of waits, with what is waited for."""
+    if pathway is None:
+        return []
+    words = {("breakdowns", plan.id): (plan.trigger, plan.expected) for plan in pathway.breakdowns.values()}
+    for rule in pathway.reference:
+        words["conformance", rule.id] = rule.anchor, (*rule.steps, *chain(*rule.options))
+    found = []
+    for table, key in (("breakdowns", "breakdown"), ("conformance", "rule")):
+        for row in done[table].frame.to_dicts() if table in done else []:
+            starts, steps = words[table, row[key]]
+            numbers = (row[name] for name in row if name.startswith("n_") or name in STATUSES)
+            found.append(Counted(_starts(starts, pathway), frozenset(steps), tuple(filter(None, numbers))))
+    return found
+
+
+def _starts(words: Sequence[str], pathway: Pathway) -> frozenset[str]:
+    """Add the index where it is meant, or may be the day of one of these activities."""
+    at_index = not words or set(words) & set(pathway.cohort.index_activities)
+    return frozenset({*words, *((INDEX,) if at_index else ())})
 
 
 def _exits(pathway: Pathway | None) -> list[str]:
@@ -186,14 +256,25 @@ def groups(material: Material, done: Mapping[str, Released]) -> list[Released]:
     return list(release_clusters(found, *shown, pathway=material.pathway, **_gate(material)))
 
 
+def over_time(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``drift`` by month, ``drift_changes`` and ``drift_distance``."""
+    found = drift(material.log, material.pathway)
+    return list(
+        release_drift(found, done["nodes"], done["edges"], pathway=material.pathway, **_gate(material))
+    )
+
+
 def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
     """Release ``summary``: what the study holds, in one row."""
     said: dict[str, Any] = {name: getattr(material, name) for name in ("source", "synthetic", "cutoff")}
     return [release_summary(material.log, material.pathway, **said, **_gate(material))]
 
 
-RELEASES: tuple[Release, ...] = (maps, breakdowns, incidence, groups, summary)
+RELEASES: tuple[Release, ...] = (maps, breakdowns, conformance, incidence, groups, over_time, summary)
 """What `mine` releases, in the order in which tables protect each other."""
 
 OF_SELECTIONS: tuple[Release, ...] = (maps, breakdowns, summary)
 """What `mine` releases of a selection of patients: what `pathways.disclosure.selections` can protect."""
+
+OF_SETS: tuple[Release, ...] = (maps, summary)
+"""What it releases of days written as sets."""

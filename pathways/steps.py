@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -19,11 +19,11 @@ from eventlogs import meds, networks, omop, table, xes
 from eventlogs.activities import ActivityRules
 from eventlogs.checks.evidence import Counted
 from eventlogs.engine import Progress, silent
-from eventlogs.errors import DefinitionError, DisclosureRefused, StudyError, did_you_mean
+from eventlogs.errors import DefinitionError, DisclosureRefused, InputError, StudyError, did_you_mean
 from eventlogs.feeds import FEEDS, feed_of
 from eventlogs.log import EVENT_COLUMNS, HORIZON_COLUMNS, PATIENT_COLUMNS, EventLog, empty
 from eventlogs.quality import QualityComparison, QualityReport, check_log, compare_quality
-from pathways import definition, selections
+from pathways import contrasts, definition, selections
 from pathways.aggregates import LIMITS, read_aggregates, settings_of
 from pathways.definition import Language, Pathway
 from pathways.disclosure import (
@@ -32,9 +32,10 @@ from pathways.disclosure import (
     Origin,
     Released,
 )
+from pathways.drawing import difference_map, svg_to_png
 from pathways.filters import FilterStack
 from pathways.mining.pm4py_door import discover_released
-from pathways.releases import Material, released
+from pathways.releases import Material, Ties, released
 from pathways.risk.model import RiskModel, load_model
 from pathways.risk.model import train as fit
 from pathways.risk.risklist import RiskList
@@ -394,6 +395,7 @@ def mine(
     filters: FilterStack | str | Path | None = None,
     name: str = "",
     policy: DisclosurePolicy = POLICY,
+    ties: Ties = "order",
     progress: Progress = silent,
 ) -> Study:
     """Map a study's pathways, decide its breakdowns, and write what may leave to ``released/``.
@@ -412,6 +414,9 @@ def mine(
         What to call the selection.
     policy : DisclosurePolicy
         How small a number may be.
+    ties : {'order', 'sets'}
+        Read the events of a day in the definition's order, or as one event whose activity is their set: then maps
+        and variants of sets are released, and nothing that is said of single activities.
     progress : callable
         Told of each step.
 
@@ -427,21 +432,35 @@ def mine(
     DefinitionError
         The filters are not valid, or name what the log does not have.
     DisclosureRefused
-        There are too few patients for anything to leave, or together with earlier releases they would tell of a few.
+        There are too few patients for anything to leave, together with earlier releases they would tell of a few, or
+        the study was released with its ties read otherwise.
     """
     opened = Study.open(study)
+    _check_ties(opened, ties, filters is not None)
     if filters is not None:
         stack = filters if isinstance(filters, FilterStack) else selections.read_stack(filters)
         return _mine_selection(opened, stack, name, policy, progress)
     with measured("mine") as step, replacing(opened.path / "released") as folder:
         progress("mine", 0, 2)
-        tables = released(Material.of(opened, policy))
+        tables = released(Material.of(opened, policy).with_ties(ties))
         progress("mine", 1, 2)
         write_released(folder, tables)
         refused = _write_models(folder, tables)
         progress("mine", 2, 2)
-    opened.record(step | ({"model": refused} if refused else {}))
+    opened.record(step | {"ties": ties} | ({"model": refused} if refused else {}))
     return Study.open(study)
+
+
+def _check_ties(study: Study, ties: Ties, selected: bool) -> None:
+    """Refuse a second reading of ties: who has a step only beside others is the difference of two released counts."""
+    if selected and ties != "order":
+        raise InputError("a selection is released with its ties in order; leave --ties out, or --filters")
+    before = {step["ties"] for step in study.manifest["steps"] if "ties" in step}
+    if before - {ties}:
+        raise DisclosureRefused(
+            f"{study.path} was released with ties as {before.pop()}, and both readings together would tell of few "
+            "patients; keep to the first, or look at the other in a script, where nothing is released"
+        )
 
 
 def _mine_selection(
@@ -451,7 +470,7 @@ def _mine_selection(
         progress("mine", 0, 2)
         prepared = selections.prepare(study, stack, policy)
         progress("mine", 1, 2)
-        selections.remember(study, prepared)
+        selections.remember(study, prepared.entry, stack.to_toml())
         with replacing(study.path / "selections" / stack.hash) as folder:
             selections.describe(folder, prepared, name, policy)
             (folder / "released").mkdir()
@@ -460,6 +479,79 @@ def _mine_selection(
         progress("mine", 2, 2)
     study.record(step | {"filter_hash": stack.hash} | ({"model": refused} if refused else {}))
     return Study.open(study.path)
+
+
+def contrast(
+    study: str | Path,
+    *,
+    by: str = "",
+    group: str = "",
+    a: FilterStack | str | Path | None = None,
+    b: FilterStack | str | Path | None = None,
+    language: Language = "fr",
+    policy: DisclosurePolicy = POLICY,
+    progress: Progress = silent,
+) -> tuple[list[Released], Path]:
+    """Compare groups of a study's patients, and write what may leave to ``contrasts/<name>/released/``.
+
+    Parameters
+    ----------
+    study : path
+        A mined study.
+    by : str
+        ``territory``, ``deprivation``, ``sex``, ``age_band``, ``index_year``, ``network``, ``facility`` (of the first
+        treatment; ``facility:last``, ``facility:most``), or ``period:YYYY-MM-DD`` (index date before and since).
+    group : str
+        Only this group, against all other patients.
+    a, b : FilterStack or path, optional
+        Two sets of patients instead: stacks of filters, or files of them. Who is in both is left out of both.
+    language : {'fr', 'en'}
+        Of the difference map.
+    policy : DisclosurePolicy
+        How small a number may be.
+    progress : callable
+        Told of each step.
+
+    Returns
+    -------
+    list of Released, pathlib.Path
+        ``contrast``, and ``contrast_nodes``, ``contrast_edges`` of two groups or ``funnel`` of more; their folder, with
+        the difference map of two groups (``map.svg``, ``map.png``).
+
+    Raises
+    ------
+    StudyError
+        The study was not mined.
+    InputError
+        There is nothing to compare by this.
+    DisclosureRefused
+        A group is too small, or the groups and earlier releases would together tell of a few.
+    """
+    opened = Study.open(study)
+    stacks = [selections.read_stack(one) if isinstance(one, str | Path) else one for one in (a, b)]
+    question = contrasts.Question(by, group, *stacks)
+    with measured("contrast") as step, selections.one_at_a_time(opened):
+        progress("contrast", 0, 2)
+        tables = contrasts.released_contrast(opened, question, policy)
+        progress("contrast", 1, 2)
+        place = opened.path / "contrasts" / question.name
+        with replacing(place) as folder:
+            (folder / "released").mkdir()
+            write_released(folder / "released", tables)
+            _write_difference_map(folder, tables, opened, language)
+        progress("contrast", 2, 2)
+    opened.record(step | {"contrast": question.name})
+    return tables, place
+
+
+def _write_difference_map(folder: Path, tables: Sequence[Released], study: Study, language: Language) -> None:
+    """Write the difference map of two groups, where an edge is shown."""
+    named = {one.name: one for one in tables}
+    if "contrast_edges" not in named or named["contrast_edges"].frame.is_empty():
+        return
+    svg = difference_map(named, {name: study.released(name) for name in study.released_names()}, language)
+    (folder / "map.svg").write_text(svg, encoding="utf-8")
+    (folder / "map.png").write_bytes(svg_to_png(svg))
 
 
 def _write_models(folder: Path, maps: list[Released]) -> str:

@@ -14,6 +14,7 @@
       quality.json        the checks
       released/           what may leave: every table already through the disclosure gate
       selections/<hash>/  the same of a part of the patients: filters.toml, selection.json, released/
+      contrasts/<name>/   comparisons of groups: released/, map.svg, map.png
       ledger/             who was in each released selection, at patient level: it never leaves
       model/              the risk model
       lists/              risk lists
@@ -38,11 +39,12 @@ from typing import Any
 import polars as pl
 
 from eventlogs.abstraction import Abstraction, Eras, Level, at_level, eras
-from eventlogs.errors import DefinitionError, StudyError, did_you_mean
+from eventlogs.errors import DefinitionError, LogError, StudyError, did_you_mean
 from eventlogs.log import EVENT_COLUMNS, EventLog, empty
 from pathways.definition import Language, Pathway, parse
 from pathways.disclosure import Released
 from pathways.filters import FilterStack
+from pathways.mining.kernels import EventScan
 
 SCHEMA = 1
 """Version of the folder's form."""
@@ -125,6 +127,22 @@ class Study:
                 within_day=tuple(self.manifest["within_day"]),
             )
         except (pl.exceptions.PolarsError, OSError) as error:
+            raise StudyError(f"{self.path} has a damaged table; build it again") from error
+
+    def scan(self) -> EventScan:
+        """Return the events as files that the kernels read slice by slice: for a log larger than memory.
+
+        Raises
+        ------
+        StudyError
+            A file is damaged, or the study has no events.
+        """
+        if self.is_aggregate:
+            raise StudyError(f"{self.path} was built from anonymous tables and has no event log to scan")
+        try:
+            patients = pl.read_parquet(self.path / "patients.parquet", glob=False)
+            return EventScan.open(self.path / "events", is_sorted=True, patients=patients)
+        except (pl.exceptions.PolarsError, OSError, LogError) as error:
             raise StudyError(f"{self.path} has a damaged table; build it again") from error
 
     def pathway(self) -> Pathway | None:

@@ -11,12 +11,14 @@ from dash.development.base_component import Component
 
 from dashboards import parts, views
 from dashboards.figures import CONFIG, HISTOGRAM_HEIGHT, delay_histogram
+from dashboards.pages.delay_details import by_day
 from dashboards.results import Results
 from dashboards.views import ARROW, HIDDEN_KEY, MapState, MapView
 from dashboards.words import Words
 from eventlogs.abstraction import Level
 from pathways.drawing import count_steps
 from pathways.drawing.colours import phase_colours
+from pathways.mining.incidence import INDEX
 from pathways.mining.kernels import END, START
 
 FLOWS_SHOWN = 6
@@ -120,6 +122,7 @@ def _edge_panel(results: Results, state: MapState, words: Words) -> list[Compone
         html.H3(words("edge.distribution")),
         _delays(view, words),
         *_notes(edge, words),
+        *by_day(results, state.level, edge["source"], edge["target"], words),
     ]
 
 
@@ -155,6 +158,7 @@ def _node_panel(results: Results, state: MapState, words: Words) -> list[Compone
             ],
             className="figures",
         ),
+        *by_day(results, state.level, INDEX, view.node["activity"], words),
         html.H3(words("node.before")),
         _flow_list(_flows(view.before, "source", names, words)),
         html.H3(words("node.after")),

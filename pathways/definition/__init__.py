@@ -18,6 +18,7 @@ from pathways.definition.objects import (
     Role,
 )
 from pathways.definition.reference import Condition, Excuse, ReferencePathway, ReferenceRule, RuleKind
+from pathways.definition.sets import with_day_sets
 
 __all__ = [
     "Activity",
@@ -37,4 +38,5 @@ __all__ = [
     "check_against",
     "load",
     "parse",
+    "with_day_sets",
 ]

@@ -53,7 +53,7 @@ class Released:
         What may be shown.
     meta : dict
         ``numerator``, ``denominator``, ``threshold``, ``filters``, ``filter_hash``, ``study``, ``suppressed``,
-        ``rounded``.
+        ``rounded``; of a study's, ``ties``: how the events of a day were read.
     """
 
     name: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathways.drawing.differences import difference_map
 from pathways.drawing.maps import (
     Facts,
     Picture,
@@ -20,6 +21,7 @@ __all__ = [
     "Facts",
     "Picture",
     "count_steps",
+    "difference_map",
     "draw",
     "lay_out",
     "map_png",

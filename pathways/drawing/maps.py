@@ -46,7 +46,7 @@ class Facts:
     n_patients : int
         Patients of the map, 0 where not known.
     filters : tuple of str
-        The filters in words.
+        The filters in words, the last with the hash of their stack.
     study : str
         The study's fingerprint.
     threshold : int or None
@@ -250,10 +250,11 @@ def _facts(tables: Mapping[str, Released]) -> Facts:
     row = tables["summary"].frame.row(0, named=True) if "summary" in tables else {}
     title = {name: str(row.get(f"pathway_label_{name}") or "") for name in ("fr", "en")}
     filters, threshold = meta.get("filters") or (), meta.get("threshold")
+    words = tuple(filters) if isinstance(filters, list | tuple) else ()
     return Facts(
         title={name: words for name, words in title.items() if words},
         n_patients=int(str(row.get("n_patients") or meta.get("denominator") or 0)),
-        filters=tuple(filters) if isinstance(filters, list | tuple) else (),
+        filters=(*words[:-1], f"{words[-1]} [{meta.get('filter_hash', '')}]") if words else (),
         study=str(meta.get("study") or ""),
         threshold=int(str(threshold)) if threshold is not None else None,
         cutoff=row.get("cutoff"),

@@ -63,8 +63,13 @@ def test_mined_without_a_definition(tmp_path: Path) -> None:
     assert Study.open(tmp_path / "study").released_names() == [
         "cluster_traits",
         "clusters",
+        "drift",
+        "drift_changes",
+        "drift_distance",
         "edge_delays",
         "edges",
+        "incidence",
+        "layout",
         "nodes",
         "summary",
         "variants",

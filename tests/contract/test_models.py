@@ -28,6 +28,7 @@ from pathways.mining.pm4py_door import (
     precision,
     reference_model,
     replay,
+    shortest_run,
     to_pm4py,
 )
 from tests.contract.test_maps import log_of
@@ -197,7 +198,7 @@ def test_what_the_budget_does_not_allow_is_named() -> None:
 @needs_r4pm
 def test_r4pm_stops_at_its_budget() -> None:
     one, model = checked(LOGS["long"])
-    assert align(one, model, engine="r4pm", seconds_per_variant=0.0001).n_unaligned_patients > 0
+    assert align(one, model, engine="r4pm", seconds_per_variant=0.00005).n_unaligned_patients > 0
 
 
 def test_token_replay_of_the_variants_is_that_of_the_events(log: EventLog) -> None:
@@ -250,6 +251,13 @@ def test_a_reference_of_steps_allows_what_it_says() -> None:
     assert dict(zip(words, found["cost"], strict=True)) == words
     assert found.row(5, named=True)["model_moves"] in (["a"], ["b"])
     assert model.activities == ["a", "b", "c", "d", "e"]
+
+
+def test_the_shortest_run_of_a_tree_is_that_of_its_net(log: EventLog) -> None:
+    one = ProcessMap.from_log(log)
+    for noise in (0.0, 0.4):
+        model = discover(one, noise=noise)
+        assert shortest_run(model) == shortest_run(ProcessModel(net=model.petri_net()))
 
 
 def test_milestones_in_order_are_a_model() -> None:

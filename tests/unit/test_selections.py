@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from scipy.optimize import linprog
 
+from dashboards.results import read_results
 from eventlogs.errors import DefinitionError, DisclosureRefused, InputError, StudyError
 from pathways.cli import main
-from pathways.disclosure.policy import DisclosurePolicy
+from pathways.disclosure.policy import POLICY, DisclosurePolicy
 from pathways.disclosure.selections import SHAPES
+from pathways.exports import export
 from pathways.filters import NO_FILTER, FilterStack
-from pathways.mining.kernels import ELSEWHERE
-from pathways.selections import read_ledger
+from pathways.mining.kernels import ELSEWHERE, END, START
+from pathways.releases import Material
+from pathways.releases import released as everything
+from pathways.selections import beside_groups, read_ledger, remember_groups
 from pathways.steps import build, mine
 from pathways.study import SelectedStudy, Study
 
@@ -203,12 +210,11 @@ def truth(study: Path, stack: FilterStack) -> dict[tuple[str, ...], set[str]]:
     """Who is in each node and on each edge of activities."""
     events = stack.apply(Study.open(study).log()).log.events.sort("patient_id", "rank")
     found: dict[tuple[str, ...], set[str]] = {}
-    previous: tuple[str, str] | None = None
-    for patient, activity in events.select("patient_id", "activity").rows():
-        found.setdefault((activity,), set()).add(patient)
-        if previous is not None and previous[0] == patient:
-            found.setdefault((previous[1], activity), set()).add(patient)
-        previous = (patient, activity)
+    rows = events.select("patient_id", "activity").rows()
+    for patient, own in groupby(rows, key=lambda row: row[0]):
+        names = [name for _, name in own]
+        for key in [*((name,) for name in names), *pairwise([START, *names, END])]:
+            found.setdefault(key, set()).add(patient)
     return found
 
 
@@ -233,6 +239,100 @@ def test_no_cell_of_two_nested_releases_differs_by_a_few(study: Path) -> None:
                     compared += 1
                     assert not 0 < abs(len(who[key]) - len(other_who[key])) < 11, key
     assert compared > 60
+
+
+class Joint:
+    """All flows of activities that fit the study's own map and those of some selections, as a linear program.
+
+    A selection's flow is at most the study's; what enters an activity leaves it, in each; a published count of a
+    selection may be any that rounds to it. Where the selections are disjoint and make up everybody, they add up.
+    """
+
+    def __init__(self, study: Path, stacks: Sequence[FilterStack], *, whole: bool = False) -> None:
+        opened = Study.open(study)
+        self.flows = [flows(study, stack) for stack in (F, *stacks)]
+        self.place = {key: i for i, key in enumerate(self.flows[0])}
+        self.width = len(self.place) * len(self.flows)
+        self.low, self.high = np.zeros(self.width), np.full(self.width, np.inf)
+        self.equal: list[tuple[np.ndarray, float]] = [(self.starts(0), opened.log().n_patients)]
+        self.least: list[tuple[np.ndarray, float]] = []
+        for part, tables in enumerate([opened, *(opened.selection(stack.hash) for stack in stacks)]):
+            self.read(part, tables)
+        if whole:
+            parts = range(1, len(self.flows))
+            self.equal += [
+                (self.form(((0, key), 1), *(((i, key), -1) for i in parts)), 0) for key in self.place
+            ]
+
+    def form(self, *terms: tuple[tuple[int, tuple[str, ...]], float]) -> np.ndarray:
+        row = np.zeros(self.width)
+        for (part, key), factor in terms:
+            row[part * len(self.place) + self.place[key]] += factor
+        return row
+
+    def starts(self, part: int) -> np.ndarray:
+        return self.form(*(((part, key), 1) for key in self.place if key[0] == START))
+
+    def read(self, part: int, tables: Study | SelectedStudy) -> None:
+        edges = tables.released("edges").frame.filter(
+            pl.col("level") == "activity", pl.col("source") != ELSEWHERE
+        )
+        for source, target, n in edges.select("source", "target", "n_events").rows():
+            cell = part * len(self.place) + self.place[source, target]
+            self.low[cell], self.high[cell] = (max(n - 5, 11), n + 5) if part else (n, n)
+        for name in ACTIVITIES:
+            into = [((part, key), 1.0) for key in self.place if key[1] == name]
+            self.equal.append(
+                (self.form(*into, *(((part, key), -1.0) for key in self.place if key[0] == name)), 0)
+            )
+        if part:
+            n = tables.released("summary").frame["n_patients"].item()
+            self.least += [(self.starts(part), n + 5), (-self.starts(part), 5 - n)]
+            self.least += [(self.form(((part, key), 1), ((0, key), -1)), 0) for key in self.place]
+
+    def span(self, row: np.ndarray) -> float:
+        """How far apart the least and the greatest value are that fit."""
+        rows, limits = (np.array(part) for part in zip(*self.least, strict=True))
+        sums, totals = (np.array(part) for part in zip(*self.equal, strict=True))
+        ends = [
+            linprog(
+                sign * row, rows, limits, sums, totals, np.column_stack([self.low, self.high]), method="highs"
+            ).fun
+            for sign in (1, -1)
+        ]
+        return float("inf") if None in ends else -sum(ends)
+
+
+def flows(study: Path, stack: FilterStack) -> dict[tuple[str, ...], set[str]]:
+    return {key: who for key, who in truth(study, stack).items() if len(key) == 2}
+
+
+@pytest.mark.parametrize(
+    ("stacks", "whole"),
+    [
+        ((territories(0, 1, 2, 3), territories(0, 1), territories(0), F.with_activity("chemo")), False),
+        ((F.attribute_in("sex", "F"), F.attribute_in("sex", "M")), True),
+        ((F.attribute_in("deprivation", 1, 2, 3), F.attribute_in("deprivation", 4, 5)), True),
+    ],
+    ids=["nested", "sexes", "deprivation"],
+)
+def test_all_maps_together_tell_of_no_few(study: Path, stacks: Sequence[FilterStack], whole: bool) -> None:
+    """The attack: solve all maps at once for each flow of few patients: the study's, a selection's, the rest's."""
+    for stack in stacks:
+        released(study, stack)
+    joint = Joint(study, stacks, whole=whole)
+    attacked = 0
+    for key in joint.place:
+        everybody = joint.flows[0][key]
+        for part, chosen in enumerate(joint.flows):
+            who = chosen.get(key, set())
+            for members, factors in ((who, (0, 1)), (everybody - who, (1, -1))):
+                if 0 < len(members) < 11:
+                    attacked += 1
+                    assert joint.span(joint.form(((0, key), factors[0]), ((part, key), factors[1]))) > 9.99, (
+                        key
+                    )
+    assert attacked > 20
 
 
 def test_every_count_is_rounded(study: Path) -> None:
@@ -284,6 +384,45 @@ def test_a_log_without_activities_decides_no_expectation(study: Path) -> None:
 def test_a_table_that_nobody_described_does_not_leave(study: Path) -> None:
     names = {*released(study, territories(0)).released_names()}
     assert names <= {*SHAPES, "attrition"}
+
+
+def by_territory(study: Path, *numbers: int) -> dict[str, pl.DataFrame]:
+    patients = Study.open(study).log().patients
+    return {f"0{number}": patients.filter(territory=f"0{number}").select("patient_id") for number in numbers}
+
+
+def test_groups_of_a_comparison_are_remembered_too(study: Path) -> None:
+    opened, groups = Study.open(study), by_territory(study, 0, 1)
+    log = opened.log()
+    exact = truth(study, territories(0))
+    rows = [
+        {"level": "activity", "activity": key[0], "n_patients": len(exact[key])}
+        for key in exact
+        if len(key) == 1
+    ]
+    nodes = {"00": {"nodes": pl.DataFrame(rows)}}
+    remember_groups(opened, log, groups, nodes, of="territory 00, 01", policy=POLICY)
+    remember_groups(opened, log, groups, nodes, of="territory 00, 01", policy=POLICY)
+    assert len(read_ledger(opened)) == 2
+    few = groups["00"].head(groups["00"].height - 4)
+    with pytest.raises(DisclosureRefused):
+        remember_groups(opened, log, {"few": few}, {}, of="x", policy=POLICY)
+    assert released(study, territories(0)).released("summary").frame["n_patients"].item() % 11 == 0
+
+
+def test_comparisons_know_what_was_released(study: Path) -> None:
+    stack = territories(0, 1).with_activity("chemo")
+    one, exact = released(study, stack), truth(study, stack)
+    opened = Study.open(study)
+    beside = beside_groups(
+        opened, opened.log(), by_territory(study, 0) | {"both": stack.apply(opened.log()).log.patients}
+    )
+    assert set(beside["group"]) == {"both"}
+    known = beside.drop_nulls("k").select("key", "k")
+    told = {tuple(key.split("\t")): k for key, k in known.rows() if key != "all"}
+    assert {key[1:] for key in told if key[0] != "variant"} == shown(one)
+    assert all(len(exact[key[1:]]) == k for key, k in told.items() if key[0] != "variant")
+    assert beside.filter(key="all")["k"].to_list() == [len(ids(study, stack))] * 2
 
 
 def test_building_again_forgets_nothing(mined: Path, tmp_path: Path) -> None:
@@ -339,6 +478,29 @@ def test_errors_say_what_to_do(study: Path, tmp_path: Path) -> None:
         mine(study, filters=territories(0))
 
 
+def test_a_selection_is_exported_with_its_hash(study: Path, tmp_path: Path) -> None:
+    stack = territories(0, 1, 2)
+    one = released(study, stack)
+    for what, file in {"edges": "edges.csv", "map": "map.svg", "model": "model.bpmn"}.items():
+        export(study, what, tmp_path / file, selection=stack.hash)
+        said = json.loads((tmp_path / f"{file}.json").read_text(encoding="utf-8"))
+        assert said["filter_hash"] == stack.hash and said["filters"] == ["réside dans 00, 01, 02"]
+    assert f"[{stack.hash}]" in (tmp_path / "map.svg").read_text(encoding="utf-8")
+    edges = pl.read_csv(tmp_path / "edges.csv")
+    assert edges["n_events"].to_list() == one.released("edges").frame["n_events"].to_list()
+    with pytest.raises(InputError, match="of the whole study"):
+        export(study, "events", tmp_path / "events.csv", selection=stack.hash)
+    assert (
+        main(["export", str(study), "--what", "map", "-o", str(tmp_path / "m.svg"), "--selection", "0"]) == 3
+    )
+
+
+def test_a_selection_can_be_shown_as_a_study(study: Path) -> None:
+    one = released(study, F.with_activity("surgery"))
+    results = read_results(one)
+    assert results.summary["n_patients"] % 11 == 0 and results.territories.is_empty()
+
+
 def test_the_command(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "filters.toml"
     file.write_text(territories(0, 1, 2, 6, 7).to_toml(), encoding="utf-8")
@@ -352,3 +514,11 @@ def test_the_command(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["mine", str(study), "--filters", str(file)]) == 3
     selection = json.loads(next((study / "selections").rglob("selection.json")).read_text(encoding="utf-8"))
     assert selection["name"] == "north" and selection["threshold"] == 11
+
+
+def test_patients_without_events_stop_nothing(mined: Path) -> None:
+    material = Material.of(Study.open(mined))
+    some = F.keep_activities("surgery", "chemo").apply(material.log, material.pathway).log
+    assert some.n_patients > some.events["patient_id"].n_unique()
+    names = {table.name for table in everything(replace(material, log=some))}
+    assert {"incidence", "nodes", "summary"} <= names

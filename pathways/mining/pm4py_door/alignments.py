@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,7 +20,8 @@ from pathways.mining.pm4py_door.weighted import Variants, Word, weights_of
 Engine = Literal["pm4py", "r4pm"]
 Kind = Literal["both", "log", "model"]
 Move = tuple[Kind, str]
-_Search = Callable[[Word, float], list[Move] | None]
+Found = list[Move] | None
+_Search = Callable[[Sequence[Word], float], list[Found]]
 
 ALIGNMENT_COLUMNS: dict[str, Any] = {
     "variant": pl.List(pl.String),
@@ -41,7 +43,9 @@ DEVIATION_COLUMNS: dict[str, Any] = {
 """Columns of `Alignments.deviations`."""
 
 SKIP = ">>"
-R4PM_STATES_A_SECOND = 500_000
+BATCH: dict[str, int] = {"pm4py": 1, "r4pm": 256}
+"""Variants between two looks at the clock."""
+R4PM_STATES_A_SECOND = 1_000_000
 """States that r4pm's search is let visit for a second of budget: it counts states, not time."""
 
 
@@ -179,17 +183,25 @@ def align(
     """
     weights = weights_of(variants)
     search = _search_of(engine)(model)
-    shortest = shortest_run(model, search, seconds_per_variant)
-    end = time.monotonic() + seconds
-    found = {
-        word: search(word, min(seconds_per_variant, left)) if (left := end - time.monotonic()) > 0 else None
-        for word in weights
-    }
-    rows = [_row(word, n, found[word], shortest) for word, n in weights.items()]
+    shortest = shortest_run(model)
+    found = _within(list(weights), search, BATCH[engine], seconds, seconds_per_variant)
+    rows = [_row(word, n, moves, shortest) for (word, n), moves in zip(weights.items(), found, strict=True)]
     return Alignments(pl.DataFrame(rows, schema=ALIGNMENT_COLUMNS, orient="row"), shortest, engine)
 
 
-def shortest_run(model: ProcessModel, search: _Search | None = None, seconds: float = 60.0) -> int:
+def _within(
+    words: Sequence[Word], search: _Search, batch: int, seconds: float, seconds_per_variant: float
+) -> list[Found]:
+    """Search batch by batch until the time is over; what comes after is not found."""
+    end = time.monotonic() + seconds
+    found: list[Found] = []
+    for first in range(0, len(words), batch):
+        some, left = words[first : first + batch], end - time.monotonic()
+        found += search(some, min(seconds_per_variant, left)) if left > 0 else [None] * len(some)
+    return found
+
+
+def shortest_run(model: ProcessModel, seconds: float = 60.0) -> int:
     """Return how many activities the model's shortest run from start to end has.
 
     Raises
@@ -197,16 +209,28 @@ def shortest_run(model: ProcessModel, search: _Search | None = None, seconds: fl
     ModelError
         There is none, or it was not found in time.
     """
-    moves = (search or _pm4py_search(model))((), seconds)
+    if model.tree is not None:
+        return _shortest_of(model.tree)
+    (moves,) = _pm4py_search(model)([()], seconds)
     if moves is None:
         raise ModelError(
-            f"{model.name or 'the model'} can't be run from its start to its end; "
-            "check that every path leads to the final marking"
+            f"{model.name or 'the model'} can't be run from its start to its end (searched {seconds:.0f} s); "
+            "check that a path leads to its end and that no loop adds tokens for ever"
         )
     return len(moves)
 
 
-def _row(word: Word, n_patients: int, moves: list[Move] | None, shortest: int) -> tuple[Any, ...]:
+def _shortest_of(tree: Any) -> int:
+    """Return the shortest run of a process tree: a choice takes its shortest branch, a loop is done once."""
+    if tree.operator is None:
+        return 0 if tree.label is None else 1
+    runs = [_shortest_of(child) for child in tree.children]
+    if tree.operator.name in ("XOR", "OR"):
+        return min(runs)
+    return runs[0] if tree.operator.name == "LOOP" else sum(runs)
+
+
+def _row(word: Word, n_patients: int, moves: Found, shortest: int) -> tuple[Any, ...]:
     if moves is None:
         return list(word), n_patients, None, None, None, None, None
     in_log = [activity for kind, activity in moves if kind == "log"]
@@ -227,14 +251,14 @@ def _pm4py_search(model: ProcessModel) -> _Search:
     net, initial, final = model.petri_net()
     less_memory = pm4py_module("algo.conformance.alignments.petri_net.variants.dijkstra_less_memory")
 
-    def search(word: Word, seconds: float) -> list[Move] | None:
+    def one(word: Word, seconds: float) -> Found:
         parameters = {less_memory.Parameters.PARAM_MAX_ALIGN_TIME_TRACE: seconds}
         found = less_memory.apply(as_trace(word), net, initial, final, parameters)
-        return (
-            None if found is None else [_move(*pair) for pair in found["alignment"] if pair != (SKIP, None)]
-        )
+        if found is None:
+            return None
+        return [_move(*pair) for pair in found["alignment"] if pair != (SKIP, None)]
 
-    return search
+    return lambda words, seconds: [one(word, seconds) for word in words]
 
 
 def _move(in_log: str, in_model: str) -> Move:
@@ -267,18 +291,42 @@ def _r4pm_search(model: ProcessModel) -> _Search:
     net = import_module("r4pm.petri_net").from_pm4py(*model.petri_net())
     labels = {id_: transition["label"] for id_, transition in net["transitions"].items()}
 
-    def search(word: Word, seconds: float) -> list[Move] | None:
+    def search(words: Sequence[Word], seconds: float) -> list[Found]:
         options = {**R4PM_OPTIONS, "max_states": max(1, int(seconds * R4PM_STATES_A_SECOND))}
-        try:
-            found = alignments.align_trace(net, list(word), options)
-        except TypeError as error:
-            if "SearchError" not in str(error):
-                raise
-            return None
-        moves = (_r4pm_move(move, word, labels) for move in found["moves"])
-        return [move for move in moves if move is not None]
+        with _projected(words) as projection:
+            results = alignments.align_variants(net, projection, options)
+        found = {tuple(one["activities"]): one["result"].get("Ok") for one in results}
+        return [_r4pm_moves(found[word], word, labels) for word in words]
 
     return search
+
+
+@contextmanager
+def _projected(words: Sequence[Word]) -> Iterator[str]:
+    """Put one case a sequence into r4pm's registry, and take it out again."""
+    r4pm = import_module("r4pm")
+    rows = [(str(case), name, day) for case, word in enumerate(words) for day, name in enumerate(word)]
+    frame = pl.DataFrame(rows, schema=R4PM_COLUMNS, orient="row").with_columns(
+        pl.from_epoch("time:timestamp", "d").cast(pl.Datetime("ms", "UTC"))
+    )
+    log = r4pm.import_item_from_df("EventLog", frame)
+    projection = r4pm.convert_item(log, "EventLogActivityProjection")
+    try:
+        yield projection
+    finally:
+        r4pm.remove_item(log)
+        r4pm.remove_item(projection)
+
+
+R4PM_COLUMNS = {"case:concept:name": pl.String, "concept:name": pl.String, "time:timestamp": pl.Int64}
+"""Columns of a log of r4pm."""
+
+
+def _r4pm_moves(found: Any, word: Word, labels: dict[str, str | None]) -> Found:
+    if found is None:
+        return None
+    moves = (_r4pm_move(move, word, labels) for move in found["moves"])
+    return [move for move in moves if move is not None]
 
 
 def _r4pm_move(move: dict[str, dict[str, Any]], word: Word, labels: dict[str, str | None]) -> Move | None:

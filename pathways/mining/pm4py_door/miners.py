@@ -15,7 +15,15 @@ from pathways.mining.maps import ProcessMap
 from pathways.mining.outcomes import one_end
 from pathways.mining.pm4py_door.door import pm4py_module
 from pathways.mining.pm4py_door.models import HeuristicsModel, ProcessModel
-from pathways.mining.pm4py_door.weighted import Variants, occurrences, pairs, returns, terminals, weights_of
+from pathways.mining.pm4py_door.weighted import (
+    Variants,
+    events_of,
+    occurrences,
+    pairs,
+    returns,
+    terminals,
+    weights_of,
+)
 
 
 def discover(variants: Variants, *, noise: float = 0.2) -> ProcessModel:
@@ -45,7 +53,7 @@ def discover(variants: Variants, *, noise: float = 0.2) -> ProcessModel:
     variant = pm4py_module("algo.discovery.inductive.variants." + ("imf" if noise else "im"))
     miner = (variant.IMFUVCL if noise else variant.IMUVCL)(parameters)
     structure = pm4py_module("algo.discovery.inductive.dtypes.im_ds").IMDataStructureUVCL(weights)
-    return _model(miner.apply(structure, parameters), _name(variants))
+    return _model(miner.apply(structure, parameters), _name(variants), from_patients=True)
 
 
 def discover_heuristics(
@@ -86,20 +94,20 @@ def discover_heuristics(
     }
     for name, value in zip(("dependency", "concurrency", "loop_of_two"), measures.values(), strict=True):
         _check_share(name, value)
-    weights = weights_of(variants)
-    known = occurrences(weights)
+    events = events_of(variants)
+    known = occurrences(events)
     net = pm4py_module("algo.discovery.heuristics.variants.classic").apply_heu_dfg(
-        pairs(weights),
+        pairs(events),
         activities=list(known),
         activities_occurrences=known,
-        start_activities=terminals(weights, 0),
-        end_activities=terminals(weights, -1),
-        dfg_window_2=pairs(weights, 2),
-        freq_triples=returns(weights),
+        start_activities=terminals(variants, 0),
+        end_activities=terminals(variants, -1),
+        dfg_window_2=pairs(events, 2),
+        freq_triples=returns(events),
         parameters={**measures, "min_act_count": least_events, "min_dfg_occurrences": least_events},
     )
     petri_net = pm4py_module("objects.conversion.heuristics_net.converter").apply(net)
-    return HeuristicsModel(name=_name(variants), net=petri_net, heuristics_net=net)
+    return HeuristicsModel(name=_name(variants), net=petri_net, from_patients=True, heuristics_net=net)
 
 
 def discover_released(edges: pl.DataFrame, *, level: Level = "activity", name: str = "") -> ProcessModel:
@@ -130,7 +138,7 @@ def discover_released(edges: pl.DataFrame, *, level: Level = "activity", name: s
     follows = {(source, target): n for source, target, n in rows if source != START and target != END}
     graph = pm4py_module("objects.dfg.obj").DFG(Counter(follows), Counter(starts), Counter(ends))
     inductive = pm4py_module("algo.discovery.inductive.algorithm")
-    return _model(inductive.apply(graph, variant=inductive.Variants.IMd), name)
+    return _model(inductive.apply(graph, variant=inductive.Variants.IMd), name, from_patients=False)
 
 
 def _connected(rows: list[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
@@ -141,12 +149,12 @@ def _connected(rows: list[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
     return [row for row in rows if inside.issuperset(row[:2])]
 
 
-def _model(tree: Any, name: str) -> ProcessModel:
+def _model(tree: Any, name: str, *, from_patients: bool) -> ProcessModel:
     """Fold and sort the tree, as pm4py does at the end of its own call."""
     generic = pm4py_module("objects.process_tree.utils.generic")
     folded = generic.fold(tree)
     generic.tree_sort(folded)
-    return ProcessModel(folded, name)
+    return ProcessModel(folded, name, from_patients=from_patients)
 
 
 def _check_share(name: str, value: float) -> None:

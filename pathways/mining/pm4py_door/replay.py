@@ -13,7 +13,7 @@ from eventlogs.errors import InputError, did_you_mean
 from pathways.mining.pm4py_door.alignments import as_trace
 from pathways.mining.pm4py_door.door import pm4py_module
 from pathways.mining.pm4py_door.models import ProcessModel
-from pathways.mining.pm4py_door.weighted import Variants, Word, prefixes, terminals, weights_of
+from pathways.mining.pm4py_door.weighted import Variants, Word, prefixes, weights_of
 
 Method = Literal["tokens", "alignments"]
 
@@ -159,8 +159,7 @@ def precision(variants: Variants, model: ProcessModel, *, method: Method = "toke
     }
     if method not in methods:
         raise InputError(f"there is no method '{method}'{did_you_mean(method, methods)}")
-    weights = weights_of(variants)
-    seen = {(): Counter(terminals(weights, 0)), **prefixes(weights)}
+    seen = prefixes(weights_of(variants))
     words = [word for word in seen if word]
     allowed: dict[Word, set[str] | None] = {
         (): _allowed_at_start(model),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 import polars as pl
 
@@ -16,8 +15,8 @@ Variants = ProcessMap | pl.DataFrame
 Word = tuple[str, ...]
 
 
-def weights_of(variants: Variants) -> dict[Word, int]:
-    """Return patients by sequence, most frequent first.
+def frame_of(variants: Variants) -> pl.DataFrame:
+    """Return ``variant``, ``n_patients``.
 
     Raises
     ------
@@ -27,60 +26,62 @@ def weights_of(variants: Variants) -> dict[Word, int]:
     frame = variants.variants if isinstance(variants, ProcessMap) else variants
     if frame.is_empty():
         raise LogError("the map has no patient; a model needs at least one")
-    return {tuple(word): n for word, n in frame.select("variant", "n_patients").rows()}
+    return frame.select("variant", "n_patients")
 
 
-def pairs(weights: dict[Word, int], window: int = 1) -> dict[tuple[str, str], int]:
-    """Count the events followed, `window` places later, by another of the same patient; by name."""
-    neighbours = _rows(weights).with_columns(
-        target=pl.col("activity").shift(-window), same=pl.col("row") == pl.col("row").shift(-window)
+def weights_of(variants: Variants) -> dict[Word, int]:
+    """Return patients by sequence, most frequent first."""
+    return {tuple(word): n for word, n in frame_of(variants).rows()}
+
+
+def events_of(variants: Variants) -> pl.DataFrame:
+    """Return one row an event of each distinct sequence: ``row``, ``activity`` (categorical), ``n`` patients."""
+    rows = frame_of(variants).with_row_index("row").explode("variant")
+    return rows.select("row", activity=pl.col("variant").cast(pl.Categorical), n="n_patients")
+
+
+def pairs(events: pl.DataFrame, window: int = 1) -> dict[tuple[str, str], int]:
+    """Count the events of `events_of` followed, `window` places later, by another of their patient; by name."""
+    then = events.select("row", "activity").slice(window).rename({"row": "row_then", "activity": "then"})
+    both = pl.concat([events.head(then.height), then], how="horizontal").filter(
+        pl.col("row") == pl.col("row_then")
     )
-    counted = neighbours.filter("same").group_by("activity", "target").agg(pl.col("n").sum())
-    return {(source, target): n for source, target, n in counted.sort("activity", "target").rows()}
+    counted = _counted(both, "activity", "then")
+    return {(source, target): n for source, target, n in counted.rows()}
 
 
-def returns(weights: dict[Word, int]) -> dict[tuple[str, str, str], int]:
-    """Count three neighbours A, B, A where B is another activity; by name."""
-    rows = _rows(weights).with_columns(
+def returns(events: pl.DataFrame) -> dict[tuple[str, str, str], int]:
+    """Count three neighbours A, B, A of `events_of` where B is another activity; by name."""
+    rows = events.with_columns(
         between=pl.col("activity").shift(-1),
         again=pl.col("activity").shift(-2),
         same=pl.col("row") == pl.col("row").shift(-2),
     )
     back = (pl.col("activity") == pl.col("again")) & (pl.col("activity") != pl.col("between"))
-    counted = rows.filter(pl.col("same") & back).group_by("activity", "between").agg(pl.col("n").sum())
-    return {(a, b, a): n for a, b, n in counted.sort("activity", "between").rows()}
+    counted = _counted(rows.filter(pl.col("same") & back), "activity", "between")
+    return {(a, b, a): n for a, b, n in counted.rows()}
 
 
-def occurrences(weights: dict[Word, int]) -> dict[str, int]:
-    """Count the events by activity, by name."""
-    return dict(_rows(weights).group_by("activity").agg(pl.col("n").sum()).sort("activity").rows())
+def occurrences(events: pl.DataFrame) -> dict[str, int]:
+    """Count the events of `events_of` by activity, by name."""
+    return dict(_counted(events, "activity").rows())
 
 
-def terminals(weights: dict[Word, int], place: int) -> dict[str, int]:
+def _counted(events: pl.DataFrame, *names: str) -> pl.DataFrame:
+    counts = events.group_by(names).agg(pl.col("n").sum())
+    return counts.with_columns(pl.col(names).cast(pl.String)).select(*names, "n").sort(names)
+
+
+def terminals(variants: Variants, place: int) -> dict[str, int]:
     """Count the patients by the activity at `place` of their sequence: 0 the first, -1 the last; by name."""
-    counted: Counter[str] = Counter()
-    for word, n in weights.items():
-        counted[word[place]] += n
-    return dict(sorted(counted.items()))
+    rows = frame_of(variants).select(activity=pl.col("variant").list.get(place), n="n_patients")
+    return dict(_counted(rows, "activity").rows())
 
 
 def prefixes(weights: dict[Word, int]) -> dict[Word, Counter[str]]:
-    """Return, by non-empty proper prefix, the patients by what comes next."""
+    """Return, by proper prefix and the empty one, the patients by what comes next."""
     following: dict[Word, Counter[str]] = {}
     for word, n in weights.items():
-        for prefix, activity in _steps(word):
-            following.setdefault(prefix, Counter())[activity] += n
+        for place, activity in enumerate(word):
+            following.setdefault(word[:place], Counter())[activity] += n
     return following
-
-
-def _steps(word: Word) -> Iterator[tuple[Word, str]]:
-    return ((word[:place], word[place]) for place in range(1, len(word)))
-
-
-def _rows(weights: dict[Word, int]) -> pl.DataFrame:
-    """One row an event of each distinct sequence: ``row``, ``activity``, ``n`` patients."""
-    frame = pl.DataFrame(
-        {"activity": [list(word) for word in weights], "n": list(weights.values())},
-        schema={"activity": pl.List(pl.String), "n": pl.Int64},
-    )
-    return frame.with_row_index("row").explode("activity")
