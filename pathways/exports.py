@@ -33,7 +33,7 @@ from pathways.mining.pm4py_door import (
     load_model,
     milestone_model,
 )
-from pathways.study import Study, write_json
+from pathways.study import SelectedStudy, Study, write_json
 
 TABLES = (".csv", ".parquet")
 """Suffixes of a table."""
@@ -72,6 +72,12 @@ class Asked:
     measure: str = "n_patients"
     activities_share: float = 1.0
     paths_share: float = 1.0
+    selection: str | None = None
+
+    @property
+    def tables(self) -> Study | SelectedStudy:
+        """What holds the released tables: the study, or a selection of its patients."""
+        return self.study if self.selection is None else self.study.selection(self.selection)
 
     def log(self) -> EventLog:
         """Return the study's log at the level asked for."""
@@ -103,6 +109,7 @@ def export(
     measure: str = "n_patients",
     activities_share: float = 1.0,
     paths_share: float = 1.0,
+    selection: str | None = None,
 ) -> Path:
     """Write one thing of a study to a file, in one move, and a JSON that says what it is beside it.
 
@@ -126,6 +133,8 @@ def export(
         What the arrows of a drawn ``map`` show.
     activities_share, paths_share : float
         Shares of the most frequent activities and paths that a drawn ``map`` keeps, 0 to 1.
+    selection : str, optional
+        Hash of a released selection of patients: its tables, map or model.
 
     Returns
     -------
@@ -139,11 +148,13 @@ def export(
     InputError
         The study, the name, the suffix, the patient or the model can't be used.
     """
-    asked, path = (
-        Asked(Study.open(study), level, patient, model, language, measure, activities_share, paths_share),
-        Path(out),
-    )
-    chosen = _chosen(asked.study, what)
+    looks = (level, patient, model, language, measure, activities_share, paths_share, selection)
+    asked, path = Asked(Study.open(study), *looks), Path(out)
+    chosen = _chosen(asked.tables, what)
+    if chosen.patient_level and selection is not None:
+        raise InputError(
+            f"'{what}' is of the whole study; leave --selection out, or apply the filters to its log"
+        )
     _check_path(path, what, chosen)
     with _in_one_move(path, chosen.suffixes) as part:
         meta = chosen.write(asked, part)
@@ -153,7 +164,7 @@ def export(
     return path
 
 
-def _chosen(study: Study, what: str) -> Export:
+def _chosen(study: Study | SelectedStudy, what: str) -> Export:
     if what in EXPORTS:
         return EXPORTS[what]
     if what in study.released_names():
@@ -249,14 +260,14 @@ def _model_name(asked: Asked) -> str:
 
 
 def _released_model(asked: Asked, path: Path) -> Meta:
-    edges = asked.study.released("edges")
+    edges = asked.tables.released("edges")
     model = discover_released(edges.frame, level=asked.level)
     model.write_bpmn(path) if path.suffix == ".bpmn" else model.write_pnml(path)
     return {"level": asked.level, "from": "the released edges", **edges.meta}
 
 
 def _released_map(asked: Asked, path: Path) -> Meta:
-    tables = {name: asked.study.released(name) for name in asked.study.released_names()}
+    tables = {name: asked.tables.released(name) for name in asked.tables.released_names()}
     if path.suffix == ".graphml":
         _write_graph(tables["nodes"], tables["edges"], asked.level, path)
         return {"level": asked.level, **tables["edges"].meta}
@@ -285,7 +296,7 @@ def _told(row: Mapping[str, Any]) -> Meta:
 
 def _released_table(name: str) -> Callable[[Asked, Path], Meta]:
     def write(asked: Asked, path: Path) -> Meta:
-        table = asked.study.released(name)
+        table = asked.tables.released(name)
         _write_table(table.frame, path)
         return table.meta
 

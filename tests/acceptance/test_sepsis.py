@@ -69,6 +69,7 @@ def test_mined_without_a_definition(tmp_path: Path) -> None:
         "edge_delays",
         "edges",
         "incidence",
+        "layout",
         "nodes",
         "summary",
         "variants",

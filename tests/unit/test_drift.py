@@ -20,6 +20,7 @@ from pathways.mining.drift import (
     KNOWN_COLUMNS,
     MONTH_COLUMNS,
     Drift,
+    Passages,
     drift,
     find_changes,
     known_changes,
@@ -177,7 +178,7 @@ def test_steps_equal_a_plain_count() -> None:
         patients=log.patients,
         horizons=pl.concat([log.horizons, left], how="diagonal_relaxed"),
     )
-    table = monthly_steps(log, within_days=60, step_days=20)
+    table = monthly_steps(Passages.of(log, 60), step_days=20)
     naive = naive_steps(log, 60, 20)
     assert table["month"].n_unique() > 40
     for source, target, month, n, of in table.select(
@@ -191,7 +192,7 @@ def test_steps_equal_a_plain_count() -> None:
 
 def test_activities_at_risk_equal_a_plain_count() -> None:
     log = simulated(8, n=300)
-    table = monthly_activities(log, within_days=100).filter(target="surgery")
+    table = monthly_activities(Passages.of(log, 100)).filter(target="surgery")
     index = dict(log.patients.select("patient_id", "index_date").rows())
     firsts = dict(
         log.events.filter(activity="surgery").group_by("patient_id").agg(pl.col("start").min()).rows()
@@ -217,8 +218,8 @@ def test_the_right_edge_waits_for_the_feed() -> None:
     log = simulated(9, n=600)
     known = log.horizons.with_columns(observed_until=pl.lit(datetime(2019, 8, 20)).cast(pl.Datetime("us")))
     early = EventLog(log.events, log.patients, known, log.withdrawn, log.within_day)
-    assert monthly_steps(early, within_days=60, step_days=30)["month"].max() == date(2019, 6, 1)
-    assert monthly_activities(early, within_days=60)["month"].max() == date(2019, 7, 1)
+    assert monthly_steps(Passages.of(early, 60), step_days=30)["month"].max() == date(2019, 6, 1)
+    assert monthly_activities(Passages.of(early, 60))["month"].max() == date(2019, 7, 1)
 
 
 def naive_cut(signal: np.ndarray, penalty: float, poisson: bool) -> float:

@@ -15,10 +15,12 @@ import polars as pl
 import pytest
 from scipy.optimize import linprog
 
+from dashboards.results import read_results
 from eventlogs.errors import DefinitionError, DisclosureRefused, InputError, StudyError
 from pathways.cli import main
 from pathways.disclosure.policy import POLICY, DisclosurePolicy
 from pathways.disclosure.selections import SHAPES
+from pathways.exports import export
 from pathways.filters import NO_FILTER, FilterStack
 from pathways.mining.kernels import ELSEWHERE, END, START
 from pathways.releases import Material
@@ -416,7 +418,8 @@ def test_comparisons_know_what_was_released(study: Path) -> None:
         opened, opened.log(), by_territory(study, 0) | {"both": stack.apply(opened.log()).log.patients}
     )
     assert set(beside["group"]) == {"both"}
-    told = {tuple(key.split("\t")): k for key, k in beside.select("key", "k").rows() if key != "all"}
+    known = beside.drop_nulls("k").select("key", "k")
+    told = {tuple(key.split("\t")): k for key, k in known.rows() if key != "all"}
     assert {key[1:] for key in told if key[0] != "variant"} == shown(one)
     assert all(len(exact[key[1:]]) == k for key, k in told.items() if key[0] != "variant")
     assert beside.filter(key="all")["k"].to_list() == [len(ids(study, stack))] * 2
@@ -473,6 +476,29 @@ def test_errors_say_what_to_do(study: Path, tmp_path: Path) -> None:
     shutil.rmtree(study / "released")
     with pytest.raises(StudyError, match="was not mined"):
         mine(study, filters=territories(0))
+
+
+def test_a_selection_is_exported_with_its_hash(study: Path, tmp_path: Path) -> None:
+    stack = territories(0, 1, 2)
+    one = released(study, stack)
+    for what, file in {"edges": "edges.csv", "map": "map.svg", "model": "model.bpmn"}.items():
+        export(study, what, tmp_path / file, selection=stack.hash)
+        said = json.loads((tmp_path / f"{file}.json").read_text(encoding="utf-8"))
+        assert said["filter_hash"] == stack.hash and said["filters"] == ["réside dans 00, 01, 02"]
+    assert f"[{stack.hash}]" in (tmp_path / "map.svg").read_text(encoding="utf-8")
+    edges = pl.read_csv(tmp_path / "edges.csv")
+    assert edges["n_events"].to_list() == one.released("edges").frame["n_events"].to_list()
+    with pytest.raises(InputError, match="of the whole study"):
+        export(study, "events", tmp_path / "events.csv", selection=stack.hash)
+    assert (
+        main(["export", str(study), "--what", "map", "-o", str(tmp_path / "m.svg"), "--selection", "0"]) == 3
+    )
+
+
+def test_a_selection_can_be_shown_as_a_study(study: Path) -> None:
+    one = released(study, F.with_activity("surgery"))
+    results = read_results(one)
+    assert results.summary["n_patients"] % 11 == 0 and results.territories.is_empty()
 
 
 def test_the_command(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

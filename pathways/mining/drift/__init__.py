@@ -39,6 +39,7 @@ from pathways.mining.drift.monthly import (
     BEFORE_DAYS,
     DISTANCE_COLUMNS,
     MONTH_COLUMNS,
+    Passages,
     monthly_activities,
     monthly_codes,
     monthly_distance,
@@ -55,6 +56,7 @@ __all__ = [
     "LABELS",
     "MONTH_COLUMNS",
     "Drift",
+    "Passages",
     "drift",
     "find_changes",
     "known_changes",
@@ -152,11 +154,11 @@ def drift(
     """
     _check(level, within_days, step_days)
     seen = _at(log, pathway, level)
-    window = {"within_days": within_days}
-    steps = monthly_steps(seen, step_days=step_days, **window)
-    tables = [steps, monthly_activities(seen, **window)]
+    passages = Passages.of(seen, within_days)
+    steps = monthly_steps(passages, step_days=step_days)
+    tables = [steps, monthly_activities(passages)]
     if level == "activity":
-        tables.append(monthly_codes(log, **window))
+        tables.append(monthly_codes(passages))
     months = pl.concat(tables)
     found = find_changes(months, seed=seed)
     phases = pathway.phase_of() if pathway is not None and level == "phase" else {}
