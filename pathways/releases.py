@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from itertools import chain
 from typing import Any, Literal
 
@@ -24,13 +25,16 @@ from pathways.disclosure import (
     DisclosurePolicy,
     Origin,
     Released,
+    published_sets,
     release_breakdowns,
     release_clusters,
+    release_conformance,
     release_delays,
     release_drift,
     release_incidence,
     release_map,
     release_milestones,
+    release_replay,
     release_summary,
     release_territories,
     release_variants,
@@ -38,12 +42,13 @@ from pathways.disclosure import (
 from pathways.drawing import release_layout
 from pathways.filters import keep_patients
 from pathways.mining.cluster import clusters
+from pathways.mining.conformance import check_conformance
 from pathways.mining.drift import drift
 from pathways.mining.incidence import DEATHS, INDEX, edge_waits, index_waits
 from pathways.mining.kernels import variants
 from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
 from pathways.mining.territories import STATUSES, territory_rates
-from pathways.risk.breakdown import evaluate
+from pathways.risk.breakdown import BreakdownResults, evaluate
 from pathways.study import Study
 
 Ties = Literal["order", "sets"]
@@ -102,6 +107,11 @@ class Material:
             molecules=study.molecules(),
         )
 
+    @cached_property
+    def broken(self) -> BreakdownResults | None:
+        """What became of the breakdowns; None without any."""
+        return evaluate(self.log, self.pathway) if self.pathway and self.pathway.breakdowns else None
+
     def with_ties(self, ties: Ties) -> Material:
         """Return the material with the events of a day in order, as they are, or as sets (`day_sets`).
 
@@ -143,7 +153,7 @@ def released(material: Material, releases: Sequence[Release] | None = None) -> l
 
 
 def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
-    """Release ``nodes``, ``edges``, ``layout``, ``edge_delays``, ``variants``: by activity, phase and code where known.
+    """Release ``nodes``, ``edges``, ``layout``, ``edge_delays``, ``variants``, ``replay``, at each level.
 
     Variants are sequences of milestones where the definition names some; else whole sequences of activities.
     """
@@ -157,7 +167,8 @@ def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
     else:
         whole = collapsed_variants(log, pathway)
         shared = release_variants(whole, nodes, edges, pathway=pathway, **gate)
-    return [nodes, edges, release_layout(nodes, edges), delays, shared]
+    replay = release_replay(by_level, nodes, edges, shared, **gate)
+    return [nodes, edges, release_layout(nodes, edges), delays, shared, replay]
 
 
 def _gate(material: Material) -> dict[str, Any]:
@@ -167,13 +178,24 @@ def _gate(material: Material) -> dict[str, Any]:
 def breakdowns(material: Material, done: Mapping[str, Released]) -> list[Released]:
     """Release ``breakdowns`` and, where patients have a territory, ``territories``; nothing without a breakdown."""
     log, pathway, gate = material.log, material.pathway, _gate(material)
-    if pathway is None or not pathway.breakdowns:
+    results = material.broken
+    if pathway is None or results is None:
         return []
-    results = evaluate(log, pathway)
     by_status = release_breakdowns(results.summary(), pathway, nodes=done["nodes"], **gate)
     if not log.patients["territory"].count():
         return [by_status]
     return [by_status, release_territories(territory_rates(results.frame, log.patients), by_status, **gate)]
+
+
+def conformance(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``conformance`` to the reference pathway; nothing without a rule."""
+    log, pathway = material.log, material.pathway
+    if pathway is None or not pathway.reference:
+        return []
+    broken = (material.broken, done["breakdowns"]) if material.broken else None
+    beside = published_sets(log, pathway, done["nodes"], broken)
+    everybody = log.events["patient_id"].unique(maintain_order=True)
+    return [release_conformance(check_conformance(log, pathway), everybody, beside, **_gate(material))]
 
 
 def incidence(material: Material, done: Mapping[str, Released]) -> list[Released]:
@@ -248,7 +270,7 @@ def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
     return [release_summary(material.log, material.pathway, **said, **_gate(material))]
 
 
-RELEASES: tuple[Release, ...] = (maps, breakdowns, incidence, groups, over_time, summary)
+RELEASES: tuple[Release, ...] = (maps, breakdowns, conformance, incidence, groups, over_time, summary)
 """What `mine` releases, in the order in which tables protect each other."""
 
 OF_SELECTIONS: tuple[Release, ...] = (maps, breakdowns, summary)
