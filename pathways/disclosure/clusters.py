@@ -84,7 +84,8 @@ def release_clusters(
     clusters : Released
         `CLUSTER_COLUMNS`; ``sequence`` is the medoid where enough patients share it, else the most frequent sequence
         of the cluster where enough share that, else null. A cluster of too few patients is absent; ``n_patients`` and
-        ``share`` are null where they would tell of few.
+        ``share`` are null where they would tell of few. Clusters are numbered anew, the largest first, then those
+        without a count.
     cluster_traits : Released
         `TRAIT_COLUMNS`: shares in percent, rounded.
 
@@ -100,9 +101,9 @@ def release_clusters(
     shown = clustering.clusters.filter(pl.col("n_patients") >= policy.threshold)
     told = clustering.traits.filter(pl.col("over_represented"), pl.col("n_with") >= policy.threshold)
     table = _cluster_frame(clustering, shown=shown, known=known, told=told, pathway=pathway, policy=policy)
-    count = pl.when(~pl.col("cluster").is_in(sorted(hidden)))
-    counted = table.with_columns(count.then(name).alias(name) for name in ("n_patients", "share"))
+    counted = _counted(table, hidden, known, policy)
     rows = _traits(clustering, told=told, known=known, pathway=pathway, policy=policy)
+    counted, rows = _renumbered(counted, rows)
     words = {
         "denominator": "patients with at least one event",
         "rounded": f"durations to whole days, shares to 3 decimals, shares of traits to {SHARE_STEP} %",
@@ -262,6 +263,33 @@ def _cluster_frame(
         share=(pl.col("n_patients") / max(n_patients, 1)).round(3),
     )
     return conform(whole, CLUSTER_COLUMNS)
+
+
+def _counted(
+    table: pl.DataFrame, hidden: set[int], known: pl.DataFrame, policy: DisclosurePolicy
+) -> pl.DataFrame:
+    """Hide the counts, and medians that would bound them; order by what remains: counts, then listed patients."""
+    listed = known.group_by("cluster").agg(listed=pl.col("n_listed").sum())
+    counted = ~pl.col("cluster").is_in(sorted(hidden))
+    seen = table.join(listed, on="cluster", how="left").with_columns(
+        median_days=pl.when(counted | (pl.col("listed") >= 2 * policy.threshold)).then("median_days"),
+        **{name: pl.when(counted).then(name) for name in ("n_patients", "share")},
+    )
+    order = ["n_patients", "listed", "name_fr"]
+    return seen.sort(order, descending=[True, True, False], nulls_last=True).drop("listed")
+
+
+def _renumbered(table: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Number the clusters in their released order: the order by size would bound a hidden count."""
+    numbers = table.select("cluster", number=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+    one, other = (
+        frame.join(numbers, on="cluster", maintain_order="left")
+        .with_columns(cluster="number")
+        .drop("number")
+        .sort("cluster", maintain_order=True)
+        for frame in (table, rows)
+    )
+    return one, other
 
 
 def _shared_sequence(

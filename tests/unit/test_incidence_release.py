@@ -17,10 +17,12 @@ from scipy.sparse import lil_array
 
 from eventlogs.errors import DisclosureRefused
 from eventlogs.log import EventLog
+from pathways import definition
 from pathways.definition import Pathway
 from pathways.disclosure import (
     INCIDENCE_COLUMNS,
     POLICY,
+    Counted,
     DisclosurePolicy,
     Released,
     release_delays,
@@ -40,6 +42,7 @@ from pathways.disclosure.incidence import (
 from pathways.mining.incidence import INDEX, Waits, cumulative_incidence, edge_waits, index_waits
 from pathways.mining.kernels import ELSEWHERE
 from pathways.mining.maps import process_maps
+from pathways.releases import expectations_published
 from tests.unit.test_disclosure import LEAST, random_log, small_pathway
 
 WIDTH = 2 * POLICY.threshold
@@ -89,7 +92,7 @@ class Case:
             level: edge_waits(log, phases=phases) for level, phases in words.items()
         }
         self.pathway, self.policy = pathway, policy
-        self.known = Known.of(self.nodes, self.edges, self.delays, None, pathway, threshold=policy.threshold)
+        self.known = Known.of(self.nodes, self.edges, self.delays, (), pathway, threshold=policy.threshold)
         self.rounded = rounded_counts(self.index, self.steps, self.known)
 
     def released(self) -> Released:
@@ -437,3 +440,30 @@ def test_the_attacker_of_these_tests_beats_cells_without_room(monkeypatch):
     case = Case(log, small_pathway(2))
     tight = [one for one in case.rounded if (one.counts.sum(axis=0) > one.n_patients - (WIDTH - 1)).any()]
     assert tight
+
+
+def test_counts_of_expectations_keep_cells_away_where_they_are_of_the_same_wait():
+    counted = (Counted(frozenset({INDEX, "a"}), frozenset({"P", "c"}), (50, 7000)),)
+    phases = {"a": "O", "b": "P", "c": "Q"}
+    known = Known(
+        11, 100, {("activity", "b"): 60}, {}, counted, frozenset(), frozenset(), phases, pl.DataFrame()
+    )
+    assert known.about_step("activity", INDEX, "b") == [60, 50, 7000]
+    assert known.about_step("phase", "O", "Q") == [50, 7000]
+    assert known.about_step("activity", "c", "b") == [60]
+
+
+def test_mined_breakdowns_are_counts_of_waits():
+    pathway = definition.load("breast_cancer")
+    row = {
+        "breakdown": "late_start",
+        "n_patients": 400,
+        "kept": 300,
+        "broken": None,
+        "excused": 40,
+        "undecidable": 60,
+    }
+    table = Released("breakdowns", pl.DataFrame([row]))
+    (one,) = expectations_published(pathway, {"breakdowns": table})
+    assert {INDEX, "breast_biopsy"} <= one.starts and "mastectomy" in one.steps
+    assert one.numbers == (400, 300, 40, 60)

@@ -485,6 +485,7 @@ def test_a_selection_is_exported_with_its_hash(study: Path, tmp_path: Path) -> N
         export(study, what, tmp_path / file, selection=stack.hash)
         said = json.loads((tmp_path / f"{file}.json").read_text(encoding="utf-8"))
         assert said["filter_hash"] == stack.hash and said["filters"] == ["réside dans 00, 01, 02"]
+    assert f"[{stack.hash}]" in (tmp_path / "map.svg").read_text(encoding="utf-8")
     edges = pl.read_csv(tmp_path / "edges.csv")
     assert edges["n_events"].to_list() == one.released("edges").frame["n_events"].to_list()
     with pytest.raises(InputError, match="of the whole study"):
