@@ -11,6 +11,7 @@ what can be computed from it:
 - where a part of the patients is released beside all (`pathways.filters`), its counts are rounded, what differs little
   from another release is hidden (`pathways.disclosure.selections`), and a selection that would tell of a few together
   with what was released before is refused (`pathways.disclosure.ledger`);
+- a curve of incidence is estimated from counts that were rounded down first, and from nothing else;
 - a quantile is shown where at least the threshold of patients lies on each side, rounded to whole days; there is no
   minimum and no maximum.
 
@@ -32,6 +33,7 @@ from pathways.disclosure.drift import release_drift
 from pathways.disclosure.incidence import INCIDENCE_COLUMNS, Counted, release_incidence
 from pathways.disclosure.maps import DELAY_COLUMNS, EDGE_COLUMNS, NODE_COLUMNS, release_delays, release_map
 from pathways.disclosure.policy import POLICY, UNFILTERED, DisclosurePolicy, Origin, Released
+from pathways.disclosure.replay import REPLAY_COLUMNS, release_replay
 from pathways.disclosure.selections import ATTRITION_COLUMNS, release_attrition
 from pathways.disclosure.summary import SUMMARY_COLUMNS, release_summary
 from pathways.disclosure.variants import VARIANT_COLUMNS, release_milestones, release_variants
@@ -45,6 +47,7 @@ __all__ = [
     "INCIDENCE_COLUMNS",
     "NODE_COLUMNS",
     "POLICY",
+    "REPLAY_COLUMNS",
     "SUMMARY_COLUMNS",
     "TERRITORY_COLUMNS",
     "UNFILTERED",
@@ -63,6 +66,7 @@ __all__ = [
     "release_incidence",
     "release_map",
     "release_milestones",
+    "release_replay",
     "release_summary",
     "release_territories",
     "release_variants",
