@@ -34,6 +34,7 @@ from pathways.disclosure import (
     release_incidence,
     release_map,
     release_milestones,
+    release_replay,
     release_summary,
     release_territories,
     release_variants,
@@ -155,7 +156,7 @@ def released(material: Material, releases: Sequence[Release] | None = None) -> l
 
 
 def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
-    """Release ``nodes``, ``edges``, ``layout``, ``edge_delays``, ``variants``: by activity, phase and code where known.
+    """Release ``nodes``, ``edges``, ``layout``, ``edge_delays``, ``variants``, ``replay``, at each level.
 
     Variants are sequences of milestones where the definition names some; else whole sequences of activities.
     """
@@ -169,7 +170,8 @@ def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
     else:
         whole = collapsed_variants(log, pathway)
         shared = release_variants(whole, nodes, edges, pathway=pathway, **gate)
-    return [nodes, edges, release_layout(nodes, edges), delays, shared]
+    replay = release_replay(by_level, nodes, edges, shared, **gate)
+    return [nodes, edges, release_layout(nodes, edges), delays, shared, replay]
 
 
 def _gate(material: Material) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from pathways.disclosure.drift import release_drift
 from pathways.disclosure.incidence import INCIDENCE_COLUMNS, Counted, release_incidence
 from pathways.disclosure.maps import DELAY_COLUMNS, EDGE_COLUMNS, NODE_COLUMNS, release_delays, release_map
 from pathways.disclosure.policy import POLICY, UNFILTERED, DisclosurePolicy, Origin, Released
+from pathways.disclosure.replay import REPLAY_COLUMNS, release_replay
 from pathways.disclosure.selections import ATTRITION_COLUMNS, release_attrition
 from pathways.disclosure.summary import SUMMARY_COLUMNS, release_summary
 from pathways.disclosure.variants import VARIANT_COLUMNS, release_milestones, release_variants
@@ -46,6 +47,7 @@ __all__ = [
     "INCIDENCE_COLUMNS",
     "NODE_COLUMNS",
     "POLICY",
+    "REPLAY_COLUMNS",
     "SUMMARY_COLUMNS",
     "TERRITORY_COLUMNS",
     "UNFILTERED",
@@ -64,6 +66,7 @@ __all__ = [
     "release_incidence",
     "release_map",
     "release_milestones",
+    "release_replay",
     "release_summary",
     "release_territories",
     "release_variants",
