@@ -113,6 +113,13 @@ def test_heuristics_of_sepsis_from_variants_is_that_from_events(sepsis: EventLog
     assert registered[3] == ours.heuristics_net.dependency_matrix["ER Registration"]["ER Triage"]
 
 
+def test_the_inductive_tree_of_sepsis_from_variants_is_that_from_events(sepsis: EventLog) -> None:
+    import pm4py
+
+    theirs = pm4py.discover_process_tree_inductive(to_pm4py(sepsis), noise_threshold=0.2)
+    assert str(discover(ProcessMap.from_log(sepsis), noise=0.2)) == str(theirs)
+
+
 def test_a_loop_of_two_needs_the_returns() -> None:
     loop = discover_heuristics(ProcessMap.from_log(LOGS["returns"])).dependencies()
     assert {("a", "b"), ("b", "a")} <= set(loop.select("source", "target").rows())
