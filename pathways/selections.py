@@ -28,7 +28,9 @@ from pathways.disclosure.policy import DisclosurePolicy, check_enough
 from pathways.disclosure.selections import Beside, protect_tables, release_attrition
 from pathways.filters import FilterStack
 from pathways.mining.codes import by_code
+from pathways.mining.kernels import END
 from pathways.mining.maps import phase_log
+from pathways.mining.outcomes import outcomes
 from pathways.releases import OF_SELECTIONS, Material, released
 from pathways.study import Study, replacing, write_json
 
@@ -131,13 +133,20 @@ def prepare(study: Study, stack: FilterStack, policy: DisclosurePolicy) -> Prepa
     origin = Origin(material.origin.study, words["fr"], stack.hash)
     others = [*_nested(log, told["patients"], entries), *_territories(log, told["patients"], whole)]
     shown, leaving = protect_tables(
-        released(replace(material, log=logs[-1], origin=origin, molecules=None), OF_SELECTIONS),
+        released(_of_selection(material, logs[-1], origin, stack), OF_SELECTIONS),
         Beside(whole, others, stack.cuts_events, stack.cuts_activities),
         policy,
     )
     attrition = release_attrition(_attrition(stack, words, told), policy=policy, origin=origin)
     sets = pl.DataFrame({"patient_id": log.patients["patient_id"], **told})
     return Prepared(stack, words, Entry(_key(stack, policy), sets, shown), (*leaving, attrition))
+
+
+def _of_selection(material: Material, chosen: EventLog, origin: Origin, stack: FilterStack) -> Material:
+    """Return the material of a selection: what became of its patients is what the whole log says, not a cut one."""
+    ends = _ends(material).join(chosen.patients, on="patient_id", how="semi")
+    found = ends.clear() if stack.cuts_time else ends
+    return replace(material, log=chosen, origin=origin, molecules=None, found=found)
 
 
 def _key(stack: FilterStack, policy: DisclosurePolicy) -> str:
@@ -198,11 +207,20 @@ def flags_of(log: EventLog, entry: Entry) -> dict[str, Flags]:
 
 def check_nodes(material: Material, nodes: pl.DataFrame, chosen: Sequence[Flags]) -> None:
     """Refuse a selection that holds, or is, nearly all patients of a node of the study's own map."""
-    levels = _levels(material)
+    levels, ends = _levels(material), _ends(material)
     for level, name in nodes.drop_nulls("n_patients").select("level", "activity").rows():
-        node = among(material.log, levels[level].events.filter(activity=name))
+        members = (
+            ends.filter(outcome=name) if name.startswith(END) else levels[level].events.filter(activity=name)
+        )
+        node = among(material.log, members)
         if any(few_apart(one, [node], material.policy, nested=True) for one in chosen):
             raise DisclosureRefused(REFUSAL)
+
+
+def _ends(material: Material) -> pl.DataFrame:
+    """Return what became of each patient with events, as the study's own map tells it."""
+    silence_days = None if material.pathway is None else material.pathway.cohort.silence_days
+    return outcomes(material.log, silence_days).join(material.log.events, on="patient_id", how="semi")
 
 
 def _levels(material: Material) -> dict[str, EventLog]:

@@ -202,6 +202,21 @@ def test_what_the_budget_does_not_allow_is_named() -> None:
     assert low < align(one, model).average_fitness < high
 
 
+def test_rows_of_one_sequence_are_counted_together_and_rows_of_none_left_out() -> None:
+    rows = {"variant": [["a", "b"], ["b"], ["a", "b"], []], "n_patients": [3, 1, 4, 50]}
+    model = reference_model([Step(("a",)), Step(("b",))])
+    found = align(pl.DataFrame(rows), model).frame.select("variant", "n_patients", "cost")
+    assert found.rows() == [(["a", "b"], 7, 0), (["b"], 1, 1)]
+
+
+@needs_r4pm
+def test_r4pm_tries_again_what_its_part_of_the_time_was_not_enough_for() -> None:
+    one, model = checked(LOGS["long"])
+    whole = align(one, model, engine="r4pm")
+    short = align(one, model, engine="r4pm", seconds=0.05 * one.variants.height, seconds_per_variant=60.0)
+    assert short.frame.select("variant", "cost").equals(whole.frame.select("variant", "cost"))
+
+
 @needs_r4pm
 def test_r4pm_stops_at_its_budget() -> None:
     one, model = checked(LOGS["long"])
@@ -220,16 +235,24 @@ def test_token_replay_of_the_variants_is_that_of_the_events(log: EventLog) -> No
     assert 100 * ours.fitting_share == pytest.approx(theirs["perc_fit_traces"])
 
 
-@matrices
 def test_precision_of_the_variants_is_that_of_the_events(log: EventLog) -> None:
-    from pm4py.algo.evaluation.precision.variants import align_etconformance, etconformance_token
+    from pm4py.algo.evaluation.precision.variants import etconformance_token
 
     one, model = checked(log)
+    theirs = etconformance_token.apply(
+        to_pm4py(log), *model.petri_net(), parameters={"show_progress_bar": False}
+    )
+    assert precision(one, model).value == pytest.approx(theirs, abs=1e-12)
+
+
+@matrices
+def test_precision_by_alignments_is_that_of_the_events() -> None:
+    from pm4py.algo.evaluation.precision.variants import align_etconformance
+
+    one, model = checked(LOGS["short"])
     options = {"show_progress_bar": False, "multiprocessing": False}
-    by_tokens = etconformance_token.apply(to_pm4py(log), *model.petri_net(), parameters=options)
-    assert precision(one, model).value == pytest.approx(by_tokens, abs=1e-12)
-    by_alignments = align_etconformance.apply(to_pm4py(log), *model.petri_net(), parameters=options)
-    assert precision(one, model, method="alignments").value == pytest.approx(by_alignments, abs=1e-12)
+    theirs = align_etconformance.apply(to_pm4py(LOGS["short"]), *model.petri_net(), parameters=options)
+    assert precision(one, model, method="alignments").value == pytest.approx(theirs, abs=1e-12)
 
 
 def test_precision_says_how_much_it_compared() -> None:
