@@ -27,6 +27,11 @@ OPTIONAL: dict[str, dict[str, Any]] = {
         "day_to": COUNT,
         "n_events": COUNT,
     },
+    "replay": {
+        "level": TEXT,
+        **dict.fromkeys(("activities", "paths", "n_steps", "n_paths"), COUNT),
+        **dict.fromkeys(("told_share", "replayed_share", "grain"), SHARE),
+    },
     "incidence": {
         **dict.fromkeys(("level", "origin", "target", "cause"), TEXT),
         **dict.fromkeys(("day", "n_at_risk"), COUNT),
@@ -76,7 +81,7 @@ class Results:
     ----------
     summary : dict
         The one row of the ``summary`` table.
-    nodes, edges, layout, edge_delays, incidence, variants, breakdowns, territories : polars.DataFrame
+    nodes, edges, layout, edge_delays, replay, incidence, variants, breakdowns, territories : polars.DataFrame
         As released; a table that the study does not have is empty, with its columns.
     threshold : int
         Counts of patients below this never left.
@@ -92,6 +97,7 @@ class Results:
     edges: pl.DataFrame
     layout: pl.DataFrame
     edge_delays: pl.DataFrame
+    replay: pl.DataFrame
     incidence: pl.DataFrame
     variants: pl.DataFrame
     breakdowns: pl.DataFrame

@@ -11,10 +11,10 @@ import polars as pl
 
 from dashboards.results import Results
 from eventlogs.abstraction import LEVELS, Level
-from pathways.drawing import Facts, Picture, count_steps
+from pathways.drawing import Facts, Picture, count_steps, replay_at
 from pathways.mining.incidence import INDEX
 from pathways.mining.kernels import ELSEWHERE, END
-from pathways.mining.maps import filter_to
+from pathways.mining.readable import drawn
 
 Measure = Literal["n_patients", "n_events", "median_days", "p90_days"]
 TerritoryMeasure = Literal["shrunk_ratio", "rate"]
@@ -25,7 +25,6 @@ HIDDEN_KEY = f"{POOLED}→{POOLED}"
 ARROW = "→"
 
 STEP_PERCENT = 5
-MOST_EDGES = 150
 OPENING_NODES = 14
 OPENING_EDGES_PER_NODE = 1.5
 LONGEST_DELAYS = 5
@@ -216,10 +215,7 @@ def map_view(results: Results, state: MapState) -> MapView:
     """
     nodes, edges = _of_level(results.nodes, state.level), _of_level(results.edges, state.level)
     released, pooled = _flow(edges), edges.filter(pl.col("source") == POOLED)["n_events"]
-    kept, drawn = filter_to(
-        nodes, edges, activities_share=state.activities / 100, paths_share=state.paths / 100
-    )
-    shown = _flow(drawn).sort(FREQUENT_FIRST, descending=[True, False, False]).head(MOST_EDGES)
+    kept, shown = drawn(nodes, edges, activities_share=state.activities / 100, paths_share=state.paths / 100)
     return MapView(
         nodes=kept,
         edges=shown,
@@ -237,8 +233,14 @@ def phases_in_order(results: Results, level: Level) -> list[str]:
     return placed.group_by("phase").agg(pl.col("lane").min()).sort("lane", "phase")["phase"].to_list()
 
 
-def picture(results: Results, view: MapView, level: Level) -> Picture:
+def replay(results: Results, state: MapState) -> Mapping[str, Any] | None:
+    """Return what the map tells of whole pathways, or None where the study does not say."""
+    return replay_at(results.replay, state.level, state.activities / 100, state.paths / 100)
+
+
+def picture(results: Results, view: MapView, state: MapState) -> Picture:
     """Return what the map shows as a picture to draw."""
+    level = state.level
     named = _of_level(results.nodes, "phase").filter(~pl.col("activity").str.starts_with(END))
     phases = named.select("phase", fr="label_fr", en="label_en")
     summary = results.summary
@@ -262,6 +264,7 @@ def picture(results: Results, view: MapView, level: Level) -> Picture:
             cutoff=summary["cutoff"],
             synthetic=bool(summary["synthetic"]),
         ),
+        replay=replay(results, state),
     )
 
 

@@ -20,6 +20,7 @@ from eventlogs import coded, table
 from eventlogs.activities import ActivityRules
 from eventlogs.errors import ExtractError
 from eventlogs.log import HORIZON_COLUMNS, PATIENT_COLUMNS, TIME, EventLog, conform
+from eventlogs.patient_level import keep_outside_released
 
 BIRTH, DEATH, SEX, ACTIVITY = "MEDS_BIRTH", "MEDS_DEATH", "GENDER", "ACTIVITY"
 """Codes of the standard, and the systems of what has no code: ``GENDER//F``, ``ACTIVITY//hospital_stay``."""
@@ -202,7 +203,10 @@ def write(log: EventLog, out: Path) -> None:
     ------
     ExtractError
         The folder holds something.
+    DisclosureRefused
+        It is in a folder ``released``.
     """
+    keep_outside_released(out, "a MEDS data set")
     if out.exists() and any(out.iterdir()):
         raise ExtractError(f"{out} is there and not empty; give a new folder")
     (out / "data").mkdir(parents=True, exist_ok=True)

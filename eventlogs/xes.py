@@ -1,7 +1,7 @@
 """XES event logs (``.xes``, ``.xes.gz``): an input in the order of the document, and an export of a log.
 
 What the standard has no name for is written under ``care:`` and read back: a log that was written reads as the same
-events and patients. Horizons and withdrawn events are not in the file.
+events, patients and horizons. Withdrawn events are not in the file.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import gzip
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -18,7 +19,8 @@ from xml.etree import ElementTree
 import polars as pl
 
 from eventlogs.errors import LogError, did_you_mean
-from eventlogs.log import EVENT_COLUMNS, PATIENT_COLUMNS, TIME, EventLog
+from eventlogs.log import EVENT_COLUMNS, HORIZON_COLUMNS, PATIENT_COLUMNS, TIME, EventLog
+from eventlogs.patient_level import NOTICE, keep_outside_released
 
 OWN = "care:"
 """Prefix of the attributes that the standard has no name for."""
@@ -38,10 +40,18 @@ STANDARD = {
 PATIENT = {name: OWN + name for name in PATIENT_COLUMNS if name != "patient_id"}
 """Trace attribute of each column of the patients."""
 
-NOTICE = "patient-level data: it stays where the log may be, and never enters a folder of released tables"
-"""What a written log says of itself."""
+HORIZON, HORIZON_OF_ALL = f"{OWN}observed_until:", f"{OWN}all_observed_until:"
+"""Attribute, but for the source, that says until when one patient (of the trace), or all (of the log), was observed."""
 
 _Row = tuple[str | None, ...]
+
+
+@dataclass
+class _Told:
+    """What a document says beside its events: rows of patients and of horizons."""
+
+    patients: list[_Row] = field(default_factory=list)
+    horizons: list[_Row] = field(default_factory=list)
 
 
 def read(path: Path, columns: Mapping[str, str] | None = None) -> EventLog:
@@ -66,35 +76,46 @@ def read(path: Path, columns: Mapping[str, str] | None = None) -> EventLog:
             raise LogError(f"the mapping names '{canonical}'{did_you_mean(canonical, EVENT_COLUMNS)}")
     if not path.is_file():
         raise LogError(f"{path} is not a file; give an .xes or .xes.gz file")
-    patients: list[_Row] = []
+    told = _Told()
     try:
-        rows = list(_rows(path, mapping, patients))
+        rows = list(_rows(path, mapping, told))
     except (ElementTree.ParseError, OSError, EOFError) as error:
         raise LogError(
             f"{path.name} can't be read as XES: it is damaged or truncated; export it again"
         ) from error
     if not rows:
         raise LogError(f"{path.name} has no event; a log needs at least one")
-    known = _patients(patients, path.name) if patients else None
-    return EventLog.create(_frame(rows, list(mapping), path.name), known, keep_order=True)
+    patients = _patients(told.patients, path.name) if told.patients else None
+    horizons = _horizons(told.horizons, path.name) if told.horizons else None
+    return EventLog.create(_frame(rows, list(mapping), path.name), patients, horizons, keep_order=True)
 
 
-def _rows(path: Path, mapping: Mapping[str, str], patients: list[_Row]) -> Iterator[_Row]:
-    """Yield the events; add the traces that say something of their patient to `patients`."""
+def _rows(path: Path, mapping: Mapping[str, str], told: _Told) -> Iterator[_Row]:
+    """Yield the events; add to `told` what traces and log say beside them."""
     case, *wanted = mapping.values()
     with _open(path) as file:
         for _, element in ElementTree.iterparse(file, events=("end",)):
+            if (key := element.get("key", "")).startswith(HORIZON_OF_ALL):
+                told.horizons.append((None, key.removeprefix(HORIZON_OF_ALL) or None, element.get("value")))
             if _tag(element) != "trace":
                 continue
             trace = _attributes(element)
             name = trace.get(case)
-            if any(key.startswith(OWN) for key in trace):
-                patients.append((name, *(trace.get(key) for key in PATIENT.values())))
+            _hear(told, name, {key: value for key, value in trace.items() if key.startswith(OWN)})
             for event in element:
                 if _tag(event) == "event":
                     values = _attributes(event)
                     yield (name, *(values.get(key) for key in wanted))
             element.clear()
+
+
+def _hear(told: _Told, name: str | None, said: Mapping[str, str]) -> None:
+    """Add what a trace says of its patient."""
+    if said:
+        told.patients.append((name, *(said.get(key) for key in PATIENT.values())))
+    for key, value in said.items():
+        if key.startswith(HORIZON):
+            told.horizons.append((name, key.removeprefix(HORIZON) or None, value))
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -128,9 +149,14 @@ def _patients(rows: list[_Row], file: str) -> pl.DataFrame:
     return _timed(frame, file).with_columns(flag).unique("patient_id", keep="first", maintain_order=True)
 
 
+def _horizons(rows: list[_Row], file: str) -> pl.DataFrame:
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(HORIZON_COLUMNS, pl.String), orient="row")
+    return _timed(frame, file)
+
+
 def _timed(frame: pl.DataFrame, file: str) -> pl.DataFrame:
     """Read the columns that are times as naive UTC."""
-    columns = {**PATIENT_COLUMNS, **EVENT_COLUMNS}
+    columns = {**HORIZON_COLUMNS, **PATIENT_COLUMNS, **EVENT_COLUMNS}
     return frame.with_columns(
         _times(frame[name], file) for name in frame.columns if columns[name] == TIME and frame[name].count()
     )
@@ -173,13 +199,20 @@ def write(log: EventLog, path: Path) -> None:
     ------
     LogError
         The path ends otherwise, or can't be written.
+    DisclosureRefused
+        It is in a folder ``released``.
     """
+    keep_outside_released(path, "an event log")
     if not path.name.endswith((".xes", ".xes.gz")):
         raise LogError(f"{path.name} does not end in .xes or .xes.gz; give a path that does")
     with _created(path) as file:
         file.write(HEAD.encode())
+        of_all = log.horizons.filter(pl.col("patient_id").is_null()).select(_horizon(HORIZON_OF_ALL))
+        file.writelines(f"{line}\n".encode() for line in of_all.to_series().drop_nulls())
+        own = _own_horizons(log)
         for events, patients in _slices(log):
-            file.writelines(trace.encode() for trace in _traces(events, patients))
+            known = patients.join(own, on="patient_id", how="left", maintain_order="left")
+            file.writelines(trace.encode() for trace in _traces(events, known))
         file.write(b"</log>\n")
 
 
@@ -211,6 +244,21 @@ def _slices(log: EventLog) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         yield events.slice(begin, end - begin), some
 
 
+def _own_horizons(log: EventLog) -> pl.DataFrame:
+    """Return ``patient_id`` and ``horizons``, the elements of the patients that have horizons of their own."""
+    own = log.horizons.filter(pl.col("patient_id").is_not_null())
+    return own.group_by("patient_id", maintain_order=True).agg(horizons=_horizon(HORIZON).str.join(""))
+
+
+def _horizon(prefix: str) -> pl.Expr:
+    source = pl.col("source").fill_null("").str.replace_many(ESCAPES)
+    return pl.format(f'<date key="{prefix}{{}}" value="{{}}"/>', source, _stamp(pl.col("observed_until")))
+
+
+def _stamp(time: pl.Expr) -> pl.Expr:
+    return time.dt.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00")
+
+
 def _traces(events: pl.DataFrame, patients: pl.DataFrame) -> pl.Series:
     inside = pl.concat_str(_attribute(key, name) for name, key in STANDARD.items())
     written = events.select("patient_id", event=pl.format("<event>{}</event>\n", inside))
@@ -220,7 +268,7 @@ def _traces(events: pl.DataFrame, patients: pl.DataFrame) -> pl.Series:
         *(_attribute(key, name) for name, key in PATIENT.items()),
     ]
     traces = patients.join(by_patient, on="patient_id", how="left", maintain_order="left")
-    body = pl.concat_str(*told, pl.lit("\n"), pl.col("event").fill_null(""))
+    body = pl.concat_str(*told, pl.col("horizons").fill_null(""), pl.lit("\n"), pl.col("event").fill_null(""))
     return traces.select(trace=pl.format("<trace>{}</trace>\n", body))["trace"]
 
 
@@ -245,7 +293,7 @@ def _attribute(key: str, name: str) -> pl.Expr:
     dtype = {**PATIENT_COLUMNS, **EVENT_COLUMNS}[name]
     kind, value = KINDS.get(dtype, "string"), pl.col(name)
     if dtype == TIME:
-        text = value.dt.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00")
+        text = _stamp(value)
     elif kind == "string":
         text = value.str.replace_many(ESCAPES)
     else:

@@ -1,7 +1,7 @@
 """Event logs → maps, conformance, breakdowns, risk.
 
-The functions behind the command: `build`, `check`, `mine`, `export`, `train`, `score`. `Study` opens what they
-leave, `load` reads a pathway definition.
+The functions behind the command: `build`, `check`, `mine`, `contrast`, `export`, `train`, `score`. `Study` opens what
+they leave, `load` reads a pathway definition.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from pathways.exports import export as export
     from pathways.steps import build as build
     from pathways.steps import check as check
+    from pathways.steps import contrast as contrast
     from pathways.steps import mine as mine
     from pathways.steps import score as score
     from pathways.steps import train as train
     from pathways.study import Study as Study
 
-__all__ = ["Study", "build", "check", "export", "load", "mine", "score", "train"]
+__all__ = ["Study", "build", "check", "contrast", "export", "load", "mine", "score", "train"]
 
 _HOMES = {"Study": "pathways.study", "export": "pathways.exports", "load": "pathways.definition"}
 

@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"care-pathways {version('care-pathways')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for register in (_synth, _extract_sql, _build, _check, _mine, _export, _train, _score, _demo):
+    for register in (_synth, _extract_sql, _build, _check, _mine, _contrast, _export, _train, _score, _demo):
         register(commands)
     for entry in sorted(entry_points(group="care_pathways.commands"), key=lambda entry: entry.name):
         entry.load()(commands)
@@ -315,6 +315,41 @@ def _run_mine(args: argparse.Namespace) -> None:
     console.print(f"Released: {', '.join(made.released_names())} in {made.path / 'released'}")
 
 
+def _contrast(commands: Commands) -> None:
+    parser = _command(
+        commands,
+        "contrast",
+        "Compare groups of patients: ranked differences, a difference map of two groups, a funnel of more.",
+        "Examples: pathways contrast study --by period:2020-01-01 · "
+        "pathways contrast study --by territory --group 75 · pathways contrast study --a a.toml --b b.toml",
+    )
+    parser.add_argument("study", metavar="STUDY", type=Path, help="study folder, mined")
+    parser.add_argument(
+        "--by",
+        default="",
+        help="territory, deprivation, sex, age_band, index_year, network, period:YYYY-MM-DD, facility (of the first "
+        "treatment), facility:last or facility:most",
+    )
+    parser.add_argument("--group", metavar="NAME", default="", help="only this group, against all others")
+    parser.add_argument("--a", metavar="FILE", type=Path, help="filters of the patients of A (TOML or JSON)")
+    parser.add_argument("--b", metavar="FILE", type=Path, help="filters of the patients of B")
+    parser.add_argument(
+        "--language", choices=("fr", "en"), default="fr", help="of the difference map (default: fr)"
+    )
+    parser.set_defaults(run=_run_contrast)
+
+
+def _run_contrast(args: argparse.Namespace) -> None:
+    from pathways.steps import contrast
+
+    asked = {name: getattr(args, name) for name in ("by", "group", "a", "b", "language")}
+    with _progress() as report:
+        tables, place = contrast(args.study, **asked, progress=report)
+    rows = tables[0].frame
+    found = int(rows["significant"].sum())
+    console.print(f"{found} of {rows.height} released differences are significant (q < 0.05): {place}")
+
+
 def _export(commands: Commands) -> None:
     parser = _command(
         commands,
@@ -335,6 +370,7 @@ def _export(commands: Commands) -> None:
         "--level", choices=("code", "activity", "phase"), default="activity", help="default: activity"
     )
     parser.add_argument("--patient", metavar="ID", help="whose trace")
+    parser.add_argument("--selection", metavar="HASH", help="of a released selection of patients, not of all")
     parser.add_argument(
         "--model",
         metavar="FILE",
@@ -348,13 +384,30 @@ def _export(commands: Commands) -> None:
         default="n_patients",
         help="what a drawn map's arrows show (default: n_patients)",
     )
+    for what in ("activities", "paths"):
+        parser.add_argument(
+            f"--{what}-share",
+            type=_share,
+            default=1.0,
+            metavar="SHARE",
+            help=f"of the most frequent {what} that a drawn map keeps, 0 to 1 (default: 1)",
+        )
     parser.set_defaults(run=_run_export)
 
 
 def _run_export(args: argparse.Namespace) -> None:
     from pathways.exports import EXPORTS, export
 
-    names = ("level", "patient", "model", "language", "measure")
+    names = (
+        "level",
+        "patient",
+        "model",
+        "language",
+        "measure",
+        "activities_share",
+        "paths_share",
+        "selection",
+    )
     path = export(args.study, args.what, args.out, **{name: getattr(args, name) for name in names})
     patient_level = args.what in EXPORTS and EXPORTS[args.what].patient_level
     notice = "Patient-level: keep it where the study may be. " if patient_level else ""
@@ -455,6 +508,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a share from 0 to 1")
     return value
 
 

@@ -17,15 +17,23 @@ import polars as pl
 
 from eventlogs import xes
 from eventlogs.abstraction import Level
-from eventlogs.errors import DisclosureRefused, InputError, did_you_mean
+from eventlogs.errors import InputError, did_you_mean
 from eventlogs.log import EventLog
+from eventlogs.patient_level import NOTICE, keep_outside_released
 from pathways.definition import Language
 from pathways.disclosure import Released
 from pathways.drawing import map_png, map_svg
 from pathways.mining.kernels import EDGE_COLUMNS, directly_follows, variants
 from pathways.mining.maps import ProcessMap, milestone_log
-from pathways.mining.pm4py_door import Alignments, align, discover_released, load_model, milestone_model
-from pathways.study import Study, write_json
+from pathways.mining.pm4py_door import (
+    Alignments,
+    ProcessModel,
+    align,
+    discover_released,
+    load_model,
+    milestone_model,
+)
+from pathways.study import SelectedStudy, Study, write_json
 
 TABLES = (".csv", ".parquet")
 """Suffixes of a table."""
@@ -52,6 +60,8 @@ class Asked:
         Of a drawn map.
     measure : str
         What the arrows of a drawn map show, as in `pathways.drawing.map_svg`.
+    activities_share, paths_share : float
+        Shares of the most frequent activities and paths that a drawn map keeps, 0 to 1.
     """
 
     study: Study
@@ -60,6 +70,14 @@ class Asked:
     model: str | Path | None = None
     language: Language = "fr"
     measure: str = "n_patients"
+    activities_share: float = 1.0
+    paths_share: float = 1.0
+    selection: str | None = None
+
+    @property
+    def tables(self) -> Study | SelectedStudy:
+        """What holds the released tables: the study, or a selection of its patients."""
+        return self.study if self.selection is None else self.study.selection(self.selection)
 
     def log(self) -> EventLog:
         """Return the study's log at the level asked for."""
@@ -89,6 +107,9 @@ def export(
     model: str | Path | None = None,
     language: Language = "fr",
     measure: str = "n_patients",
+    activities_share: float = 1.0,
+    paths_share: float = 1.0,
+    selection: str | None = None,
 ) -> Path:
     """Write one thing of a study to a file, in one move, and a JSON that says what it is beside it.
 
@@ -110,6 +131,10 @@ def export(
         Of a drawn ``map``.
     measure : {'n_patients', 'n_events', 'median_days', 'p90_days'}
         What the arrows of a drawn ``map`` show.
+    activities_share, paths_share : float
+        Shares of the most frequent activities and paths that a drawn ``map`` keeps, 0 to 1.
+    selection : str, optional
+        Hash of a released selection of patients: its tables, map or model.
 
     Returns
     -------
@@ -123,18 +148,23 @@ def export(
     InputError
         The study, the name, the suffix, the patient or the model can't be used.
     """
-    asked, path = Asked(Study.open(study), level, patient, model, language, measure), Path(out)
-    chosen = _chosen(asked.study, what)
+    looks = (level, patient, model, language, measure, activities_share, paths_share, selection)
+    asked, path = Asked(Study.open(study), *looks), Path(out)
+    chosen = _chosen(asked.tables, what)
+    if chosen.patient_level and selection is not None:
+        raise InputError(
+            f"'{what}' is of the whole study; leave --selection out, or apply the filters to its log"
+        )
     _check_path(path, what, chosen)
     with _in_one_move(path, chosen.suffixes) as part:
         meta = chosen.write(asked, part)
-    notice = {"notice": xes.NOTICE} if chosen.patient_level else {}
+    notice = {"notice": NOTICE} if chosen.patient_level else {}
     about = {"what": chosen.words, "patient_level": chosen.patient_level, **notice}
     write_json(path.with_name(f"{path.name}.json"), {**about, "study": asked.study.manifest["study"], **meta})
     return path
 
 
-def _chosen(study: Study, what: str) -> Export:
+def _chosen(study: Study | SelectedStudy, what: str) -> Export:
     if what in EXPORTS:
         return EXPORTS[what]
     if what in study.released_names():
@@ -147,11 +177,8 @@ def _chosen(study: Study, what: str) -> Export:
 def _check_path(path: Path, what: str, chosen: Export) -> None:
     if not path.name.endswith(chosen.suffixes):
         raise InputError(f"{path.name} is no form of {what}; end it in {' or '.join(chosen.suffixes)}")
-    if chosen.patient_level and any(folder.name == "released" for folder in path.resolve().parents):
-        raise DisclosureRefused(
-            f"{what} is patient-level and {path} is in a folder 'released', which holds only what passed the gate; "
-            "choose another place"
-        )
+    if chosen.patient_level:
+        keep_outside_released(path, what)
     if not path.parent.is_dir():
         raise InputError(f"{path.parent} is not a folder; make it first")
 
@@ -213,9 +240,19 @@ def _alignments(asked: Asked, path: Path) -> Meta:
 
 def _aligned(asked: Asked) -> Alignments:
     if asked.model is not None:
-        return align(ProcessMap.from_log(asked.log(), level=asked.level), load_model(asked.model))
+        log, model = asked.log(), load_model(asked.model)
+        _check_shared(model, log)
+        return align(ProcessMap.from_log(log, level=asked.level), model)
     pathway = asked.study.needed_pathway()
     return align(ProcessMap.from_log(milestone_log(asked.study.log(), pathway)), milestone_model(pathway))
+
+
+def _check_shared(model: ProcessModel, log: EventLog) -> None:
+    if not set(model.activities) & set(log.activities):
+        raise InputError(
+            f"{model.name} names no activity of the log at this level; its tasks are called as the log's activities "
+            f"({', '.join(log.activities[:3])} …), or choose another --level"
+        )
 
 
 def _model_name(asked: Asked) -> str:
@@ -223,18 +260,19 @@ def _model_name(asked: Asked) -> str:
 
 
 def _released_model(asked: Asked, path: Path) -> Meta:
-    edges = asked.study.released("edges")
+    edges = asked.tables.released("edges")
     model = discover_released(edges.frame, level=asked.level)
     model.write_bpmn(path) if path.suffix == ".bpmn" else model.write_pnml(path)
     return {"level": asked.level, "from": "the released edges", **edges.meta}
 
 
 def _released_map(asked: Asked, path: Path) -> Meta:
-    tables = {name: asked.study.released(name) for name in asked.study.released_names()}
+    tables = {name: asked.tables.released(name) for name in asked.tables.released_names()}
     if path.suffix == ".graphml":
         _write_graph(tables["nodes"], tables["edges"], asked.level, path)
         return {"level": asked.level, **tables["edges"].meta}
-    looks: Meta = {"level": asked.level, "language": asked.language, "measure": asked.measure}
+    names = ("level", "language", "measure", "activities_share", "paths_share")
+    looks: Meta = {name: getattr(asked, name) for name in names}
     if path.suffix == ".svg":
         path.write_text(map_svg(tables, **looks), encoding="utf-8")
     else:
@@ -258,7 +296,7 @@ def _told(row: Mapping[str, Any]) -> Meta:
 
 def _released_table(name: str) -> Callable[[Asked, Path], Meta]:
     def write(asked: Asked, path: Path) -> Meta:
-        table = asked.study.released(name)
+        table = asked.tables.released(name)
         _write_table(table.frame, path)
         return table.meta
 

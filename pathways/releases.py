@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
+from itertools import chain
 from typing import Any, Literal
 
 import polars as pl
@@ -19,28 +21,34 @@ from pathways.definition import Pathway, with_day_sets
 from pathways.disclosure import (
     POLICY,
     UNFILTERED,
+    Counted,
     DisclosurePolicy,
     Origin,
     Released,
+    published_sets,
     release_breakdowns,
     release_clusters,
+    release_conformance,
     release_delays,
     release_drift,
     release_incidence,
     release_map,
     release_milestones,
+    release_replay,
     release_summary,
     release_territories,
     release_variants,
 )
 from pathways.drawing import release_layout
+from pathways.filters import keep_patients
 from pathways.mining.cluster import clusters
+from pathways.mining.conformance import check_conformance
 from pathways.mining.drift import drift
-from pathways.mining.incidence import DEATHS, edge_waits, index_waits
+from pathways.mining.incidence import DEATHS, INDEX, edge_waits, index_waits
 from pathways.mining.kernels import variants
 from pathways.mining.maps import collapsed_variants, milestone_log, process_maps
-from pathways.mining.territories import territory_rates
-from pathways.risk.breakdown import evaluate
+from pathways.mining.territories import STATUSES, territory_rates
+from pathways.risk.breakdown import BreakdownResults, evaluate
 from pathways.study import Study
 
 Ties = Literal["order", "sets"]
@@ -72,6 +80,8 @@ class Material:
     molecules : polars.DataFrame or None
         The molecule of each code of a medicine (`pathways.mining.codes.MOLECULE_COLUMNS`), where the source rows are
         known: then maps are also made by code.
+    found : polars.DataFrame or None
+        What became of each patient (`pathways.mining.outcomes.outcomes`); None: what the log says.
     """
 
     log: EventLog = field(repr=False)
@@ -83,6 +93,7 @@ class Material:
     cutoff: date | None = None
     ties: Ties = "order"
     molecules: pl.DataFrame | None = field(default=None, repr=False)
+    found: pl.DataFrame | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, study: Study, policy: DisclosurePolicy = POLICY) -> Material:
@@ -98,6 +109,11 @@ class Material:
             cutoff=min((date.fromisoformat(day) for day in stated.values()), default=None),
             molecules=study.molecules(),
         )
+
+    @cached_property
+    def broken(self) -> BreakdownResults | None:
+        """What became of the breakdowns; None without any."""
+        return evaluate(self.log, self.pathway) if self.pathway and self.pathway.breakdowns else None
 
     def with_ties(self, ties: Ties) -> Material:
         """Return the material with the events of a day in order, as they are, or as sets (`day_sets`).
@@ -140,12 +156,12 @@ def released(material: Material, releases: Sequence[Release] | None = None) -> l
 
 
 def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
-    """Release ``nodes``, ``edges``, ``layout``, ``edge_delays``, ``variants``: by activity, phase and code where known.
+    """Release ``nodes``, ``edges``, ``layout``, ``edge_delays``, ``variants``, ``replay``, at each level.
 
     Variants are sequences of milestones where the definition names some; else whole sequences of activities.
     """
     log, pathway, gate = material.log, material.pathway, _gate(material)
-    by_level = process_maps(log, pathway, material.molecules)
+    by_level = process_maps(log, pathway, material.molecules, material.found)
     nodes, edges = release_map(by_level, pathway=pathway, **gate)
     delays = release_delays(by_level, edges, **gate)
     if pathway is not None and pathway.milestones:
@@ -154,7 +170,8 @@ def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
     else:
         whole = collapsed_variants(log, pathway)
         shared = release_variants(whole, nodes, edges, pathway=pathway, **gate)
-    return [nodes, edges, release_layout(nodes, edges), delays, shared]
+    replay = release_replay(by_level, nodes, edges, shared, **gate)
+    return [nodes, edges, release_layout(nodes, edges), delays, shared, replay]
 
 
 def _gate(material: Material) -> dict[str, Any]:
@@ -164,18 +181,32 @@ def _gate(material: Material) -> dict[str, Any]:
 def breakdowns(material: Material, done: Mapping[str, Released]) -> list[Released]:
     """Release ``breakdowns`` and, where patients have a territory, ``territories``; nothing without a breakdown."""
     log, pathway, gate = material.log, material.pathway, _gate(material)
-    if pathway is None or not pathway.breakdowns:
+    results = material.broken
+    if pathway is None or results is None:
         return []
-    results = evaluate(log, pathway)
     by_status = release_breakdowns(results.summary(), pathway, nodes=done["nodes"], **gate)
     if not log.patients["territory"].count():
         return [by_status]
     return [by_status, release_territories(territory_rates(results.frame, log.patients), by_status, **gate)]
 
 
-def incidence(material: Material, done: Mapping[str, Released]) -> list[Released]:
-    """Release ``incidence``: how many have had each step by each day, deaths and exits counted."""
+def conformance(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``conformance`` to the reference pathway; nothing without a rule."""
     log, pathway = material.log, material.pathway
+    if pathway is None or not pathway.reference:
+        return []
+    broken = (material.broken, done["breakdowns"]) if material.broken else None
+    beside = published_sets(log, pathway, done["nodes"], broken)
+    everybody = log.events["patient_id"].unique(maintain_order=True)
+    return [release_conformance(check_conformance(log, pathway), everybody, beside, **_gate(material))]
+
+
+def incidence(material: Material, done: Mapping[str, Released]) -> list[Released]:
+    """Release ``incidence``: how many have had each step by each day, deaths and exits counted.
+
+    Of patients with events, as the tables that protect it.
+    """
+    log, pathway = keep_patients(material.log, material.log.events.unique("patient_id")), material.pathway
     exits = _exits(pathway)
     phases: dict[Level, dict[str, str] | None] = {"activity": None}
     if pathway is not None and pathway.phases:
@@ -186,11 +217,33 @@ def incidence(material: Material, done: Mapping[str, Released]) -> list[Released
         done["nodes"],
         done["edges"],
         done["edge_delays"],
-        breakdowns=done.get("breakdowns"),
+        counted=expectations_published(pathway, done),
         pathway=pathway,
         **_gate(material),
     )
     return [table]
+
+
+def expectations_published(pathway: Pathway | None, done: Mapping[str, Released]) -> list[Counted]:
+    """Return the counts that ``breakdowns`` and ``conformance`` publish of waits, with what is waited for."""
+    if pathway is None:
+        return []
+    words = {("breakdowns", plan.id): (plan.trigger, plan.expected) for plan in pathway.breakdowns.values()}
+    for rule in pathway.reference:
+        words["conformance", rule.id] = rule.anchor, (*rule.steps, *chain(*rule.options))
+    found = []
+    for table, key in (("breakdowns", "breakdown"), ("conformance", "rule")):
+        for row in done[table].frame.to_dicts() if table in done else []:
+            starts, steps = words[table, row[key]]
+            numbers = (row[name] for name in row if name.startswith("n_") or name in STATUSES)
+            found.append(Counted(_starts(starts, pathway), frozenset(steps), tuple(filter(None, numbers))))
+    return found
+
+
+def _starts(words: Sequence[str], pathway: Pathway) -> frozenset[str]:
+    """Add the index where it is meant, or may be the day of one of these activities."""
+    at_index = not words or set(words) & set(pathway.cohort.index_activities)
+    return frozenset({*words, *((INDEX,) if at_index else ())})
 
 
 def _exits(pathway: Pathway | None) -> list[str]:
@@ -220,7 +273,7 @@ def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
     return [release_summary(material.log, material.pathway, **said, **_gate(material))]
 
 
-RELEASES: tuple[Release, ...] = (maps, breakdowns, incidence, groups, over_time, summary)
+RELEASES: tuple[Release, ...] = (maps, breakdowns, conformance, incidence, groups, over_time, summary)
 """What `mine` releases, in the order in which tables protect each other."""
 
 OF_SELECTIONS: tuple[Release, ...] = (maps, breakdowns, summary)

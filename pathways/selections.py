@@ -21,13 +21,16 @@ import polars as pl
 
 from eventlogs.errors import DefinitionError, DisclosureRefused, InputError, StudyError
 from eventlogs.log import EventLog
-from pathways.definition import Language, Pathway
+from pathways.definition import Language
 from pathways.disclosure import Origin, Released
 from pathways.disclosure.ledger import REFUSAL, Flags, few_apart, tells_of_few
 from pathways.disclosure.policy import DisclosurePolicy, check_enough
 from pathways.disclosure.selections import Beside, protect_tables, release_attrition
 from pathways.filters import FilterStack
+from pathways.mining.codes import by_code
+from pathways.mining.kernels import END
 from pathways.mining.maps import phase_log
+from pathways.mining.outcomes import outcomes
 from pathways.releases import OF_SELECTIONS, Material, released
 from pathways.study import Study, replacing, write_json
 
@@ -119,18 +122,25 @@ def prepare(study: Study, stack: FilterStack, policy: DisclosurePolicy) -> Prepa
     logs = stack.logs(log, pathway)
     check_enough(logs[-1].events["patient_id"].n_unique(), policy)
     told = _told(log, logs, entries, _key(stack, policy), policy)
-    _check_nodes(log, pathway, whole["nodes"], [told["patients"], told["with_events"]], policy)
+    check_nodes(material, whole["nodes"], [told["patients"], told["with_events"]])
     words = {language: stack.say(language, pathway) for language in LANGUAGES}
     origin = Origin(material.origin.study, words["fr"], stack.hash)
     others = [*_nested(log, told["patients"], entries), *_territories(log, told["patients"], whole)]
     shown, leaving = protect_tables(
-        released(replace(material, log=logs[-1], origin=origin), OF_SELECTIONS),
+        released(_of_selection(material, logs[-1], origin, stack), OF_SELECTIONS),
         Beside(whole, others, stack.cuts_events, stack.cuts_activities),
         policy,
     )
     attrition = release_attrition(_attrition(stack, words, told), policy=policy, origin=origin)
     sets = pl.DataFrame({"patient_id": log.patients["patient_id"], **told})
     return Prepared(stack, words, Entry(_key(stack, policy), sets, shown), (*leaving, attrition))
+
+
+def _of_selection(material: Material, chosen: EventLog, origin: Origin, stack: FilterStack) -> Material:
+    """Return the material of a selection: what became of its patients is what the whole log says, not a cut one."""
+    ends = _ends(material).join(chosen.patients, on="patient_id", how="semi")
+    found = ends.clear() if stack.cuts_time else ends
+    return replace(material, log=chosen, origin=origin, molecules=None, found=found)
 
 
 def _key(stack: FilterStack, policy: DisclosurePolicy) -> str:
@@ -147,15 +157,15 @@ def _told(
     everybody = np.ones(log.n_patients, dtype=np.bool_)
     published = [
         everybody,
-        _among(log, log.events),
-        *chain(*(_flags(log, entry).values() for entry in entries)),
+        among(log, log.events),
+        *chain(*(flags_of(log, entry).values() for entry in entries)),
     ]
-    before = next((_flags(log, entry) for entry in entries if entry.key == key), {})
+    before = next((flags_of(log, entry) for entry in entries if entry.key == key), {})
     told: dict[str, Flags] = {}
     last = {"patients": logs[-1].patients, "with_events": logs[-1].events}
     steps = {f"step_{place}": left.patients for place, left in enumerate(logs[:-1], start=1)}
     for name, frame in (last | steps).items():
-        flags = _among(log, frame)
+        flags = among(log, frame)
         if name not in before and tells_of_few(flags, published, policy):
             if name in last:
                 raise DisclosureRefused(REFUSAL)
@@ -168,16 +178,16 @@ def _told(
 def _published(log: EventLog, entries: Sequence[Entry]) -> list[Flags]:
     """Return the sets whose sizes are known: everybody, everybody with events, and those of the ledger."""
     everybody = np.ones(log.n_patients, dtype=np.bool_)
-    return [everybody, _among(log, log.events), *chain(*(_flags(log, entry).values() for entry in entries))]
+    return [everybody, among(log, log.events), *chain(*(flags_of(log, entry).values() for entry in entries))]
 
 
-def _among(log: EventLog, frame: pl.DataFrame) -> Flags:
+def among(log: EventLog, frame: pl.DataFrame) -> Flags:
     """Return which patients of the log a frame tells of."""
     flags: Flags = log.patients["patient_id"].is_in(frame["patient_id"].unique().implode()).to_numpy()
     return flags
 
 
-def _flags(log: EventLog, entry: Entry) -> dict[str, Flags]:
+def flags_of(log: EventLog, entry: Entry) -> dict[str, Flags]:
     """Return the sets of an entry in the order of the log's patients."""
     ordered = log.patients.select("patient_id").join(
         entry.sets, on="patient_id", how="left", maintain_order="left"
@@ -189,24 +199,35 @@ def _flags(log: EventLog, entry: Entry) -> dict[str, Flags]:
     return {name: ordered[name].to_numpy() for name in entry.sets.columns if name != "patient_id"}
 
 
-def _check_nodes(
-    log: EventLog,
-    pathway: Pathway | None,
-    nodes: pl.DataFrame,
-    chosen: Sequence[Flags],
-    policy: DisclosurePolicy,
-) -> None:
+def check_nodes(material: Material, nodes: pl.DataFrame, chosen: Sequence[Flags]) -> None:
     """Refuse a selection that holds, or is, nearly all patients of a node of the study's own map."""
-    levels = {"activity": log, "phase": log if pathway is None else phase_log(log, pathway)}
+    levels, ends = _levels(material), _ends(material)
     for level, name in nodes.drop_nulls("n_patients").select("level", "activity").rows():
-        node = _among(log, levels[level].events.filter(activity=name))
-        if any(few_apart(one, [node], policy, nested=True) for one in chosen):
+        members = (
+            ends.filter(outcome=name) if name.startswith(END) else levels[level].events.filter(activity=name)
+        )
+        node = among(material.log, members)
+        if any(few_apart(one, [node], material.policy, nested=True) for one in chosen):
             raise DisclosureRefused(REFUSAL)
+
+
+def _ends(material: Material) -> pl.DataFrame:
+    """Return what became of each patient with events, as the study's own map tells it."""
+    silence_days = None if material.pathway is None else material.pathway.cohort.silence_days
+    return outcomes(material.log, silence_days).join(material.log.events, on="patient_id", how="semi")
+
+
+def _levels(material: Material) -> dict[str, EventLog]:
+    """Return the log at each level that the study's own map may have."""
+    log, pathway, molecules = material.log, material.pathway, material.molecules
+    phases = {} if pathway is None else {"phase": phase_log(log, pathway)}
+    codes = {} if molecules is None else {"code": by_code(log, molecules)[0]}
+    return {"activity": log, **phases, **codes}
 
 
 def _nested(log: EventLog, chosen: Flags, entries: Sequence[Entry]) -> list[Mapping[str, pl.DataFrame]]:
     """Return the tables of the entries whose patients contain, or are contained in, those chosen."""
-    sets = [(_flags(log, entry)["patients"], entry.tables) for entry in entries]
+    sets = [(flags_of(log, entry)["patients"], entry.tables) for entry in entries]
     return [tables for other, tables in sets if _is_nested(chosen, other)]
 
 
@@ -290,7 +311,9 @@ def remember(study: Study, entry: Entry, filters: str) -> None:
         (folder / "filters.toml").write_text(filters, encoding="utf-8")
 
 
-def beside_groups(study: Study, log: EventLog, groups: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def beside_groups(
+    study: Study, log: EventLog, groups: Mapping[str, pl.DataFrame], *, of: str = ""
+) -> pl.DataFrame:
     """Return what earlier releases tell of sets of patients that contain a group, or are contained in it.
 
     Parameters
@@ -301,27 +324,44 @@ def beside_groups(study: Study, log: EventLog, groups: Mapping[str, pl.DataFrame
         All patients of the study.
     groups : mapping of str to polars.DataFrame
         ``patient_id`` of the patients of each group.
+    of : str
+        Names the comparison of these groups: what it told before is left out.
 
     Returns
     -------
     polars.DataFrame
         ``group``, ``key`` (``all``, or a kind and its words with tabs between: ``activity``, ``edge``, ``variant`` of
-        milestones), ``k``: patients, exact and so not to be shown.
+        milestones), ``k``: patients, exact and so not to be shown, null where it was hidden; ``n``: patients of the
+        other set; ``same``: it is the group itself.
 
     Raises
     ------
     StudyError
         The ledger is damaged.
     """
-    entries = [(entry, _flags(log, entry)) for entry in read_ledger(study)]
+    own = {group_key(of, name) for name in groups}
+    entries = [(entry, flags_of(log, entry)) for entry in read_ledger(study)]
+    others = [(entry, sets) for entry, sets in entries if entry.key.rpartition("-")[0] not in own]
     frames = [
-        _told_by(entry, sets).select(pl.lit(name).alias("group"), "key", "k")
-        for name, members in groups.items()
-        for entry, sets in entries
-        if _is_nested(_among(log, members), sets["patients"])
+        _told_by(entry, sets).select(
+            pl.lit(name).alias("group"), "key", "k", *_against(flags, sets["patients"])
+        )
+        for name, flags in ((name, among(log, members)) for name, members in groups.items())
+        for entry, sets in others
+        if _is_nested(flags, sets["patients"])
     ]
-    schema = {"group": pl.String, "key": pl.String, "k": pl.Int64}
+    schema = {"group": pl.String, "key": pl.String, "k": pl.Int64, "n": pl.Int64, "same": pl.Boolean}
     return pl.concat([pl.DataFrame(schema=schema), *frames])
+
+
+def group_key(of: str, name: str) -> str:
+    """Return sixteen hexadecimal digits that name a group of a comparison."""
+    return hashlib.sha256(f"{of}/{name}".encode()).hexdigest()[:16]
+
+
+def _against(group: Flags, other: Flags) -> tuple[pl.Expr, pl.Expr]:
+    size, same = pl.lit(int(other.sum()), dtype=pl.Int64), pl.lit(bool(np.array_equal(group, other)))
+    return size.alias("n"), same.alias("same")
 
 
 def _is_nested(one: Flags, other: Flags) -> bool:
@@ -329,17 +369,17 @@ def _is_nested(one: Flags, other: Flags) -> bool:
 
 
 def _told_by(entry: Entry, sets: Mapping[str, Flags]) -> pl.DataFrame:
-    """Return the patients by measure that an entry tells: ``key``, ``k``."""
+    """Return the patients by measure that an entry tells: ``key``, ``k``, null where it was hidden."""
     everybody = [int(sets[name].sum()) for name in ("patients", "with_events")]
     frames = [pl.DataFrame({"key": "all", "k": everybody}, schema={"key": pl.String, "k": pl.Int64})]
     words = {"nodes": ["activity"], "edges": ["source", "target"]}
     for table, columns in words.items():
         if table in entry.tables:
-            counted = entry.tables[table].filter(level="activity").drop_nulls("n_patients")
+            counted = entry.tables[table].filter(level="activity")
             key = pl.concat_str(pl.lit(KINDS[table]), *columns, separator="\t")
             frames.append(counted.select(key.alias("key"), k="n_patients"))
     if "variants" in entry.tables:
-        counted = entry.tables["variants"].filter(level="milestone").drop_nulls("n_patients")
+        counted = entry.tables["variants"].filter(level="milestone")
         listed = counted.filter(pl.col("variant").list.len() > 0)
         key = pl.concat_str(pl.lit(KINDS["variants"]), pl.col("variant").list.join("\t"), separator="\t")
         frames.append(listed.select(key.alias("key"), k="n_patients"))
@@ -382,11 +422,8 @@ def remember_groups(
     StudyError
         The ledger is damaged.
     """
-    entries, members = read_ledger(study), {name: _among(log, frame) for name, frame in groups.items()}
-    keys = {
-        name: f"{hashlib.sha256(f'{of}/{name}'.encode()).hexdigest()[:16]}-{policy.threshold}"
-        for name in groups
-    }
+    entries, members = read_ledger(study), {name: among(log, frame) for name, frame in groups.items()}
+    keys = {name: f"{group_key(of, name)}-{policy.threshold}" for name in groups}
     published = _published(log, entries)
     known = {entry.key for entry in entries}
     for name, flags in members.items():
@@ -397,7 +434,7 @@ def remember_groups(
         sets = {
             "patient_id": log.patients["patient_id"],
             "patients": flags,
-            "with_events": flags & _among(log, log.events),
+            "with_events": flags & among(log, log.events),
         }
         remember(
             study, Entry(keys[name], pl.DataFrame(sets), tables.get(name, {})), f"# group of {of}: {name}\n"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -23,7 +23,7 @@ from eventlogs.errors import DefinitionError, DisclosureRefused, InputError, Stu
 from eventlogs.feeds import FEEDS, feed_of
 from eventlogs.log import EVENT_COLUMNS, HORIZON_COLUMNS, PATIENT_COLUMNS, EventLog, empty
 from eventlogs.quality import QualityComparison, QualityReport, check_log, compare_quality
-from pathways import definition, selections
+from pathways import contrasts, definition, selections
 from pathways.aggregates import LIMITS, read_aggregates, settings_of
 from pathways.definition import Language, Pathway
 from pathways.disclosure import (
@@ -32,6 +32,7 @@ from pathways.disclosure import (
     Origin,
     Released,
 )
+from pathways.drawing import difference_map, svg_to_png
 from pathways.filters import FilterStack
 from pathways.mining.pm4py_door import discover_released
 from pathways.releases import Material, Ties, released
@@ -478,6 +479,79 @@ def _mine_selection(
         progress("mine", 2, 2)
     study.record(step | {"filter_hash": stack.hash} | ({"model": refused} if refused else {}))
     return Study.open(study.path)
+
+
+def contrast(
+    study: str | Path,
+    *,
+    by: str = "",
+    group: str = "",
+    a: FilterStack | str | Path | None = None,
+    b: FilterStack | str | Path | None = None,
+    language: Language = "fr",
+    policy: DisclosurePolicy = POLICY,
+    progress: Progress = silent,
+) -> tuple[list[Released], Path]:
+    """Compare groups of a study's patients, and write what may leave to ``contrasts/<name>/released/``.
+
+    Parameters
+    ----------
+    study : path
+        A mined study.
+    by : str
+        ``territory``, ``deprivation``, ``sex``, ``age_band``, ``index_year``, ``network``, ``facility`` (of the first
+        treatment; ``facility:last``, ``facility:most``), or ``period:YYYY-MM-DD`` (index date before and since).
+    group : str
+        Only this group, against all other patients.
+    a, b : FilterStack or path, optional
+        Two sets of patients instead: stacks of filters, or files of them. Who is in both is left out of both.
+    language : {'fr', 'en'}
+        Of the difference map.
+    policy : DisclosurePolicy
+        How small a number may be.
+    progress : callable
+        Told of each step.
+
+    Returns
+    -------
+    list of Released, pathlib.Path
+        ``contrast``, and ``contrast_nodes``, ``contrast_edges`` of two groups or ``funnel`` of more; their folder, with
+        the difference map of two groups (``map.svg``, ``map.png``).
+
+    Raises
+    ------
+    StudyError
+        The study was not mined.
+    InputError
+        There is nothing to compare by this.
+    DisclosureRefused
+        A group is too small, or the groups and earlier releases would together tell of a few.
+    """
+    opened = Study.open(study)
+    stacks = [selections.read_stack(one) if isinstance(one, str | Path) else one for one in (a, b)]
+    question = contrasts.Question(by, group, *stacks)
+    with measured("contrast") as step, selections.one_at_a_time(opened):
+        progress("contrast", 0, 2)
+        tables = contrasts.released_contrast(opened, question, policy)
+        progress("contrast", 1, 2)
+        place = opened.path / "contrasts" / question.name
+        with replacing(place) as folder:
+            (folder / "released").mkdir()
+            write_released(folder / "released", tables)
+            _write_difference_map(folder, tables, opened, language)
+        progress("contrast", 2, 2)
+    opened.record(step | {"contrast": question.name})
+    return tables, place
+
+
+def _write_difference_map(folder: Path, tables: Sequence[Released], study: Study, language: Language) -> None:
+    """Write the difference map of two groups, where an edge is shown."""
+    named = {one.name: one for one in tables}
+    if "contrast_edges" not in named or named["contrast_edges"].frame.is_empty():
+        return
+    svg = difference_map(named, {name: study.released(name) for name in study.released_names()}, language)
+    (folder / "map.svg").write_text(svg, encoding="utf-8")
+    (folder / "map.png").write_bytes(svg_to_png(svg))
 
 
 def _write_models(folder: Path, maps: list[Released]) -> str:

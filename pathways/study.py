@@ -14,6 +14,7 @@
       quality.json        the checks
       released/           what may leave: every table already through the disclosure gate
       selections/<hash>/  the same of a part of the patients: filters.toml, selection.json, released/
+      contrasts/<name>/   comparisons of groups: released/, map.svg, map.png
       ledger/             who was in each released selection, at patient level: it never leaves
       model/              the risk model
       lists/              risk lists

@@ -2,7 +2,7 @@
    One Tab stop; arrows go from part to part, Enter or a click chooses, Escape undoes; + - 0 zoom. */
 (function () {
   const { createElement: h, useEffect, useRef } = window.React;
-  const SMALLEST_SCALE = 0.5;
+  const SMALLEST_SCALE = 0.55, READABLE_SCALE = 0.7;
 
   const parts = (host) => [...host.querySelectorAll("[data-key]")];
 
@@ -42,10 +42,9 @@
     const [left, top, width, height] = svg.dataset.box.split(" ").map(Number);
     const room = svg.getBoundingClientRect();
     const scale = Math.min(room.width / width, room.height / height);
-    const least = all ? 0 : SMALLEST_SCALE;
-    if (scale >= least) return show(svg, [left, top, width, height]);
-    const tall = Math.min(height, room.height / least);
-    show(svg, [left, top + (height - tall) / 2, room.width / least, tall]);
+    if (all || scale >= SMALLEST_SCALE) return show(svg, [left, top, width, height]);
+    const tall = Math.min(height, room.height / READABLE_SCALE);
+    show(svg, [left, top + (height - tall) / 2, room.width / READABLE_SCALE, tall]);
   }
 
   /* A map whose steps have not moved is seen as it was: sliders move nothing. */

@@ -19,7 +19,8 @@ from dashboards.views import MapState, MapView
 from dashboards.visitor import visitor_words
 from dashboards.words import Words
 from eventlogs.abstraction import Level
-from pathways.drawing import count_steps, draw
+from pathways.disclosure.maps import OUTCOME_PHASE
+from pathways.drawing import count_steps, draw, replay_sentence
 from pathways.drawing.colours import phase_colours
 
 CONTROLS = ("map:level", "map:measure", "map:activities", "map:paths")
@@ -138,7 +139,7 @@ def export_svg(results: Results, state: MapState, words: Words) -> dict[str, Any
     """Return the map as an SVG file that says what it shows."""
     view = views.map_view(results, state)
     drawn = draw(
-        views.picture(results, view, state.level),
+        views.picture(results, view, state),
         language=words.language,
         measure=state.measure,
         notes=[study_sentence(results, words)],
@@ -223,17 +224,20 @@ def _map(results: Results, view: MapView, state: MapState, words: Words) -> html
 
 
 def _draw(results: Results, view: MapView, state: MapState, words: Words) -> str:
-    picture = views.picture(results, view, state.level)
+    picture = views.picture(results, view, state)
     return draw(picture, language=words.language, measure=state.measure, interactive=True)
 
 
 def _caption(results: Results, view: MapView, state: MapState, words: Words) -> str:
-    return words(
+    shown = words(
         "map.shown",
         shown=words.number(view.shown),
         total=words.number(view.n_events),
         share=words.percent(view.shown_share),
     )
+    row = views.replay(results, state)
+    told = "" if row is None else replay_sentence(row, words.language)
+    return f"{told}. {shown}" if told else shown
 
 
 def _split_class(selected: str) -> str:
@@ -243,7 +247,8 @@ def _split_class(selected: str) -> str:
 def _legend(results: Results, view: MapView, state: MapState, words: Words) -> html.Div:
     colours = phase_colours(results.phases)
     names = details.phase_names(results, words)
-    drawn = [phase for phase in views.phases_in_order(results, state.level) if phase in view.nodes["phase"]]
+    steps = view.nodes.filter(pl.col("phase") != OUTCOME_PHASE)["phase"]
+    drawn = [phase for phase in views.phases_in_order(results, state.level) if phase in steps]
     items = [html.Span([html.I(style={"background": colours[p]}), names.get(p, p)]) for p in drawn]
     return html.Div(items, className="legend")
 

@@ -11,6 +11,7 @@ what can be computed from it:
 - where a part of the patients is released beside all (`pathways.filters`), its counts are rounded, what differs little
   from another release is hidden (`pathways.disclosure.selections`), and a selection that would tell of a few together
   with what was released before is refused (`pathways.disclosure.ledger`);
+- a curve of incidence is estimated from counts that were rounded down first, and from nothing else;
 - a quantile is shown where at least the threshold of patients lies on each side, rounded to whole days; there is no
   minimum and no maximum.
 
@@ -27,10 +28,12 @@ from pathways.disclosure.breakdowns import (
     release_territories,
 )
 from pathways.disclosure.clusters import release_clusters
+from pathways.disclosure.conformance import CONFORMANCE_COLUMNS, published_sets, release_conformance
 from pathways.disclosure.drift import release_drift
-from pathways.disclosure.incidence import INCIDENCE_COLUMNS, release_incidence
+from pathways.disclosure.incidence import INCIDENCE_COLUMNS, Counted, release_incidence
 from pathways.disclosure.maps import DELAY_COLUMNS, EDGE_COLUMNS, NODE_COLUMNS, release_delays, release_map
 from pathways.disclosure.policy import POLICY, UNFILTERED, DisclosurePolicy, Origin, Released
+from pathways.disclosure.replay import REPLAY_COLUMNS, release_replay
 from pathways.disclosure.selections import ATTRITION_COLUMNS, release_attrition
 from pathways.disclosure.summary import SUMMARY_COLUMNS, release_summary
 from pathways.disclosure.variants import VARIANT_COLUMNS, release_milestones, release_variants
@@ -38,26 +41,32 @@ from pathways.disclosure.variants import VARIANT_COLUMNS, release_milestones, re
 __all__ = [
     "ATTRITION_COLUMNS",
     "BREAKDOWN_COLUMNS",
+    "CONFORMANCE_COLUMNS",
     "DELAY_COLUMNS",
     "EDGE_COLUMNS",
     "INCIDENCE_COLUMNS",
     "NODE_COLUMNS",
     "POLICY",
+    "REPLAY_COLUMNS",
     "SUMMARY_COLUMNS",
     "TERRITORY_COLUMNS",
     "UNFILTERED",
     "VARIANT_COLUMNS",
+    "Counted",
     "DisclosurePolicy",
     "Origin",
     "Released",
+    "published_sets",
     "release_attrition",
     "release_breakdowns",
     "release_clusters",
+    "release_conformance",
     "release_delays",
     "release_drift",
     "release_incidence",
     "release_map",
     "release_milestones",
+    "release_replay",
     "release_summary",
     "release_territories",
     "release_variants",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -85,7 +84,8 @@ def release_clusters(
     clusters : Released
         `CLUSTER_COLUMNS`; ``sequence`` is the medoid where enough patients share it, else the most frequent sequence
         of the cluster where enough share that, else null. A cluster of too few patients is absent; ``n_patients`` and
-        ``share`` are null where they would tell of few.
+        ``share`` are null where they would tell of few. Clusters are numbered anew, the largest first, then those
+        without a count.
     cluster_traits : Released
         `TRAIT_COLUMNS`: shares in percent, rounded.
 
@@ -101,9 +101,9 @@ def release_clusters(
     shown = clustering.clusters.filter(pl.col("n_patients") >= policy.threshold)
     told = clustering.traits.filter(pl.col("over_represented"), pl.col("n_with") >= policy.threshold)
     table = _cluster_frame(clustering, shown=shown, known=known, told=told, pathway=pathway, policy=policy)
-    count = pl.when(~pl.col("cluster").is_in(sorted(hidden)))
-    counted = table.with_columns(count.then(name).alias(name) for name in ("n_patients", "share"))
+    counted = _counted(table, hidden, known, policy)
     rows = _traits(clustering, told=told, known=known, pathway=pathway, policy=policy)
+    counted, rows = _renumbered(counted, rows)
     words = {
         "denominator": "patients with at least one event",
         "rounded": f"durations to whole days, shares to 3 decimals, shares of traits to {SHARE_STEP} %",
@@ -170,18 +170,28 @@ class _Rest:
 
 
 def _rests(known: pl.DataFrame, told: str, published: set[str]) -> dict[int, _Rest]:
-    rests: dict[int, _Rest] = defaultdict(lambda: _Rest(0, 0, {}))
-    for sequence, n_patients, n_told, cluster in known.select(
-        "sequence", "n_patients", told, "cluster"
-    ).rows():
-        rest = n_patients - n_told
-        rests[cluster] += _Rest(n_patients, rest, dict.fromkeys(_marks(sequence) & published, rest))
-    return dict(rests)
+    rows = known.with_row_index("row").with_columns(rest=pl.col("n_patients") - pl.col(told))
+    having = (
+        _marks(rows.filter(pl.col("rest") > 0))
+        .filter(pl.col("mark").is_in(sorted(published)))
+        .group_by("cluster", "mark")
+        .agg(pl.col("rest").sum())
+    )
+    sums = rows.group_by("cluster").agg(pl.col("n_patients", "rest").sum()).sort("cluster")
+    return {
+        cluster: _Rest(
+            n, rest, dict(having.filter(pl.col("cluster") == cluster).select("mark", "rest").rows())
+        )
+        for cluster, n, rest in sums.rows()
+    }
 
 
-def _marks(sequence: list[str]) -> set[str]:
-    """Return the steps of a sequence and the pairs of neighbours."""
-    return {*sequence, *(ARROW.join(pair) for pair in pairwise(sequence))}
+def _marks(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows once for each step of their sequence and each pair of neighbours, as ``mark``."""
+    steps = rows.explode("sequence").drop_nulls("sequence").rename({"sequence": "mark"})
+    following = pl.col("mark") + ARROW + pl.col("mark").shift(-1).over("row")
+    pairs = steps.with_columns(mark=following).drop_nulls("mark")
+    return pl.concat([steps, pairs]).unique(["row", "mark"])
 
 
 def _hidden(known: pl.DataFrame, published: set[str], policy: DisclosurePolicy) -> set[int]:
@@ -255,6 +265,33 @@ def _cluster_frame(
     return conform(whole, CLUSTER_COLUMNS)
 
 
+def _counted(
+    table: pl.DataFrame, hidden: set[int], known: pl.DataFrame, policy: DisclosurePolicy
+) -> pl.DataFrame:
+    """Hide the counts, and medians that would bound them; order by what remains: counts, then listed patients."""
+    listed = known.group_by("cluster").agg(listed=pl.col("n_listed").sum())
+    counted = ~pl.col("cluster").is_in(sorted(hidden))
+    seen = table.join(listed, on="cluster", how="left").with_columns(
+        median_days=pl.when(counted | (pl.col("listed") >= 2 * policy.threshold)).then("median_days"),
+        **{name: pl.when(counted).then(name) for name in ("n_patients", "share")},
+    )
+    order = ["n_patients", "listed", "name_fr"]
+    return seen.sort(order, descending=[True, True, False], nulls_last=True).drop("listed")
+
+
+def _renumbered(table: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Number the clusters in their released order: the order by size would bound a hidden count."""
+    numbers = table.select("cluster", number=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+    one, other = (
+        frame.join(numbers, on="cluster", maintain_order="left")
+        .with_columns(cluster="number")
+        .drop("number")
+        .sort("cluster", maintain_order=True)
+        for frame in (table, rows)
+    )
+    return one, other
+
+
 def _shared_sequence(
     known: pl.DataFrame, cluster: int, medoid: list[str], policy: DisclosurePolicy
 ) -> list[str] | None:
@@ -278,7 +315,7 @@ def _traits(
         _safe_shares(
             clustering.traits.filter(pl.col("kind") == kind, pl.col("trait") == trait),
             rows["cluster"].to_list(),
-            known,
+            _told_limits(clustering, str(kind), str(trait), known, pathway),
             policy,
         )
         for (kind, trait), rows in wanted.group_by("kind", "trait", maintain_order=True)
@@ -307,7 +344,10 @@ _SHARE_COLUMNS: dict[str, Any] = {name: TRAIT_COLUMNS[name] for name in ("cluste
 
 
 def _safe_shares(
-    one_trait: pl.DataFrame, wanted: list[int], known: pl.DataFrame, policy: DisclosurePolicy
+    one_trait: pl.DataFrame,
+    wanted: list[int],
+    limits: pl.DataFrame,
+    policy: DisclosurePolicy,
 ) -> pl.DataFrame:
     """Round the shares of one trait in some clusters, and drop those that say too much, the narrowest first."""
     rows = one_trait.sort("cluster").with_columns(
@@ -315,7 +355,8 @@ def _safe_shares(
         percent_elsewhere=_rounded("n_with_elsewhere", "n_elsewhere"),
     )
     clusters = rows["cluster"].to_list()
-    low, high = _told_limits(rows, known)
+    bounds = rows.join(limits, on="cluster", how="left", maintain_order="left")
+    low, high = (bounds[name].to_numpy().astype(np.float64) for name in ("low", "high"))
     kept = set(wanted)
     while kept:
         spans = _spans(rows, low, high, [cluster in kept for cluster in clusters])
@@ -331,22 +372,37 @@ def _rounded(part: str, whole: str) -> pl.Expr:
     return ((share + 0.5).floor() * SHARE_STEP).cast(pl.Int64)
 
 
-def _told_limits(rows: pl.DataFrame, known: pl.DataFrame) -> tuple[Numbers, Numbers]:
-    """Return how many patients of each cluster have the trait at least and at most, by the listed sequences."""
-    trait = rows["trait"].first()
-    has = pl.Series([trait in _marks(sequence) for sequence in known["sequence"].to_list()], dtype=pl.Boolean)
-    of_sequences = rows["kind"].first() != "activity"
-    sums = known.with_columns(has=has).group_by("cluster").agg(
-        with_it=pl.col("n_told").filter(pl.col("has")).sum(),
-        without=pl.col("n_told").filter(~pl.col("has")).sum(),
-    )  # fmt: skip
-    told = rows.join(sums, on="cluster", how="left", maintain_order="left")
-    if not of_sequences:
-        return np.zeros(rows.height), told["n_patients"].to_numpy().astype(np.float64)
-    return (
-        told["with_it"].to_numpy().astype(np.float64),
-        (told["n_patients"] - told["without"]).to_numpy().astype(np.float64),
+def _told_limits(
+    clustering: Clustering, kind: str, trait: str, known: pl.DataFrame, pathway: Pathway | None
+) -> pl.DataFrame:
+    """Return, by ``cluster``, how many patients have a trait at least (``low``) and at most (``high``).
+
+    Who has an activity has its step, and who has the only activity of a step is who has the step.
+    """
+    step, is_same = (trait, True) if kind != "activity" else _step_of(clustering, trait, pathway)
+    listed = known.filter(pl.col("n_told") > 0).with_row_index("row")
+    having = _marks(listed).filter(pl.col("mark") == step)
+    told = pl.col("n_told").sum()
+    counts = (
+        clustering.clusters.select("cluster", "n_patients")
+        .join(listed.group_by("cluster").agg(told=told), on="cluster", how="left")
+        .join(having.group_by("cluster").agg(with_it=told), on="cluster", how="left")
+        .with_columns(pl.col("told", "with_it").fill_null(0))
     )
+    is_step = kind != "activity" or step in known["sequence"].explode()
+    without = pl.col("told") - pl.col("with_it") if is_step else pl.lit(0)
+    low = pl.col("with_it") if is_same else pl.lit(0)
+    return counts.select("cluster", low=low, high=pl.col("n_patients") - without)
+
+
+def _step_of(clustering: Clustering, activity: str, pathway: Pathway | None) -> tuple[str, bool]:
+    """Return the step that an activity belongs to, and whether it is the only one of the log that does."""
+    if pathway is None or clustering.level == "activity":
+        return activity, True
+    phases = pathway.phase_of()
+    every = clustering.traits.filter(pl.col("kind") == "activity")["trait"].unique().to_list()
+    phase = phases.get(activity, activity)
+    return phase, sum(phases.get(name, name) == phase for name in every) == 1
 
 
 def _spans(rows: pl.DataFrame, low: Numbers, high: Numbers, shown: list[bool]) -> Numbers:

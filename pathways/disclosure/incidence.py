@@ -6,8 +6,8 @@ tells more than the cells. A cell holds two thresholds of values or more. Three 
 only, keep counts apart when the curves are put beside other tables:
 
 - no cell begins nearer than the threshold to a published count of which the rounded one is a part or a whole;
-- on each day the rounded counts of one risk set leave room for a whole cell among its patients, so that those who
-  still wait don't pin the others;
+- on each day the rounded counts of one risk set leave room for a whole cell among its patients, and those that are
+  no steps among the patients without a step, so that those who still wait don't pin the others;
 - the steps of an edge are counted at the end of their bin of ``edge_delays``, whose counts are exact; the last bin,
   which is open, is taken to end as long after the one before as that one did after the origin (an only bin: on the
   published median).
@@ -36,7 +36,6 @@ from pathways.disclosure.policy import (
 )
 from pathways.mining.incidence import CAUSES, DEATHS, INDEX, WAIT_COLUMNS, Waits, cumulative_incidence
 from pathways.mining.kernels import ELSEWHERE, END
-from pathways.mining.territories import STATUSES
 
 Counts = NDArray[np.int64]
 
@@ -70,6 +69,9 @@ RELEASED_CAUSES = ("step", "other", "death", "exit")
 Curve = tuple[str, str | None]
 """Cause, and the target of a step."""
 
+N_ENDS = len(CAUSES) - 1
+"""Rows of a risk set that are no steps."""
+
 LEAST_CELLS = 5
 """A curve is told where at least so many cells hold its patients."""
 
@@ -92,6 +94,8 @@ class RoundedCounts:
         Patients who wait, rounded down to the edge of a cell.
     cells : list of array of int
         Where the cells of each row begin, and the end of the last one; then those of `n_patients`.
+    most : int
+        Published number of the patients of whom those who wait are a part.
     """
 
     level: str
@@ -101,6 +105,24 @@ class RoundedCounts:
     counts: Counts = field(repr=False)
     n_patients: int
     cells: list[Counts] = field(repr=False)
+    most: int
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Published counts of patients by what became of an expectation.
+
+    Parameters
+    ----------
+    starts, steps : frozenset of str
+        Activities or phases (or ``index``) that start the wait, and those waited for.
+    numbers : tuple of int
+        The counts.
+    """
+
+    starts: frozenset[str]
+    steps: frozenset[str]
+    numbers: tuple[int, ...]
 
 
 def release_incidence(
@@ -110,7 +132,7 @@ def release_incidence(
     edges: Released,
     delays: Released,
     *,
-    breakdowns: Released | None = None,
+    counted: Sequence[Counted] = (),
     pathway: Pathway | None = None,
     policy: DisclosurePolicy = POLICY,
     origin: Origin = UNFILTERED,
@@ -125,10 +147,10 @@ def release_incidence(
         From `pathways.mining.incidence.edge_waits`, each patient once.
     nodes, edges, delays : Released
         From `release_map` and `release_delays` on the same log: only what they show has a curve.
-    breakdowns : Released, optional
-        From `release_breakdowns`: their counts are known as well.
+    counted : sequence of Counted
+        What other tables publish of waits: breakdowns, rules of the reference pathway.
     pathway : Pathway, optional
-        Says which activities are in a phase, and what a breakdown expects.
+        Says which activities are in a phase, and after which a breakdown expects nothing.
 
     Returns
     -------
@@ -137,7 +159,7 @@ def release_incidence(
         activity for each edge. A curve ends where fewer than two thresholds still wait. An incidence of 0 means fewer
         than the first cell holds; intervals hold sampling (95 %) and rounding.
     """
-    known = Known.of(nodes, edges, delays, breakdowns, pathway, threshold=policy.threshold)
+    known = Known.of(nodes, edges, delays, counted, pathway, threshold=policy.threshold)
     rounded = rounded_counts(index, steps, known)
     told = [one for one in rounded if one.n_patients >= LEAST_CELLS * 2 * policy.threshold]
     frames = [pl.DataFrame(schema=INCIDENCE_COLUMNS), *(curves(one, policy.threshold) for one in told)]
@@ -155,7 +177,7 @@ def release_incidence(
 
 @dataclass(frozen=True)
 class Known:
-    """Published counts of patients: all, by node and edge, by status with what a breakdown expects.
+    """Published counts of patients: all, by node and edge, and by what became of expectations.
 
     ``ends`` are nodes after which nothing is expected, ``large`` the edges of enough events for a curve, ``bins``
     those of ``edge_delays`` with their edge's ``median_days``.
@@ -165,7 +187,7 @@ class Known:
     n_patients: int
     nodes: Mapping[tuple[str, str], int | None]
     edges: Mapping[tuple[str, str, str], int | None]
-    expected: Sequence[tuple[frozenset[str], tuple[int, ...]]]
+    counted: Sequence[Counted]
     ends: frozenset[str]
     large: frozenset[tuple[str, str, str]]
     phases: Mapping[str, str]
@@ -177,13 +199,12 @@ class Known:
         nodes: Released,
         edges: Released,
         delays: Released,
-        breakdowns: Released | None,
+        counted: Sequence[Counted],
         pathway: Pathway | None,
         *,
         threshold: int,
     ) -> Known:
         """Read what the other tables say."""
-        statuses = [] if breakdowns is None else _rows(breakdowns, "breakdown", "n_patients", *STATUSES)
         plans = {} if pathway is None else pathway.breakdowns
         flows = _rows(edges, "level", "source", "target", "n_patients", "n_events")
         least = LEAST_CELLS * 2 * threshold
@@ -192,24 +213,34 @@ class Known:
             n_patients=int(str(nodes.meta["denominator"])),
             nodes={(level, name): n for level, name, n in _rows(nodes, "level", "activity", "n_patients")},
             edges={(level, s, t): n for level, s, t, n, _ in flows if ELSEWHERE not in (s, t)},
-            expected=[(frozenset(plans[name].expected), tuple(filter(None, n))) for name, *n in statuses],
+            counted=counted,
             large=frozenset((level, s, t) for level, s, t, _, events in flows if (events or 0) >= least),
             ends=frozenset(DEATHS).union(*(plan.exits for plan in plans.values())),
             phases={} if pathway is None else pathway.phase_of(),
             bins=delays.frame.join(edges.frame.select(*EDGE, "median_days"), on=EDGE, how="left"),
         )
 
-    def about(self, level: str, name: str) -> list[int]:
-        """Return the counts that hold the patients with a node, or are part of them."""
-        inside = {name} if level == "activity" else {a for a, phase in self.phases.items() if phase == name}
-        nested = [(level, name), ("phase", self.phases.get(name, name)), *(("activity", a) for a in inside)]
-        counts = [n for key in nested if (n := self.nodes.get(key)) is not None]
-        return counts + [n for expected, numbers in self.expected if expected & inside for n in numbers]
+    def words(self, level: str, name: str) -> set[str]:
+        """Return a node with its phase, or its activities."""
+        inside = {a for a, phase in self.phases.items() if phase == name} if level == "phase" else set()
+        return {name, self.phases.get(name, name), *inside}
 
-    def about_edge(self, level: str, source: str, target: str) -> list[int]:
-        """Return the counts that hold the patients with an edge, or are part of them."""
-        own = self.edges.get((level, source, target))
-        return [*self.about(level, source), *self.about(level, target), *([] if own is None else [own])]
+    def about(self, level: str, name: str) -> list[int]:
+        """Return the counts of nodes that hold the patients with a node, or are part of them."""
+        nested = {(one, word) for one in ("activity", "phase") for word in self.words(level, name)}
+        return [n for key in nested if (n := self.nodes.get(key)) is not None]
+
+    def about_step(self, level: str, origin: str, target: str) -> list[int]:
+        """Return the counts that hold the patients with a step after an origin, or are part of them."""
+        starts, steps = self.words(level, origin), self.words(level, target)
+        own = self.edges.get((level, origin, target))
+        waits = [n for one in self.counted if one.starts & starts and one.steps & steps for n in one.numbers]
+        return [
+            *self.about(level, origin),
+            *self.about(level, target),
+            *waits,
+            *([] if own is None else [own]),
+        ]
 
     def about_ends(self, level: str, name: str) -> list[int]:
         """Return the counts that hold those for whom nothing came after a node, or are part of them."""
@@ -248,10 +279,12 @@ def _since_index(level: str, name: str, waits: Waits, known: Known) -> RoundedCo
         return None
     counts = np.array([_by_day(part.filter(cause=cause)) for cause in CAUSES])
     ends = known.about_ends(level, name)
-    cells = [cell_edges(anchors, known) for anchors in (known.about(level, name), ends, ends, ends, [])]
+    cells = [
+        cell_edges(anchors, known) for anchors in (known.about_step(level, INDEX, name), ends, ends, ends, [])
+    ]
     causes: list[Curve] = [(cause, name) for cause in CAUSES]
     rounded = _rounded(counts, int(part["n"].sum()), cells, known)
-    return RoundedCounts(level, INDEX, name, causes, *rounded, cells)
+    return RoundedCounts(level, INDEX, name, causes, *rounded, cells, known.n_patients)
 
 
 def _after(level: str, source: str, waits: Waits, known: Known) -> RoundedCounts | None:
@@ -266,7 +299,7 @@ def _after(level: str, source: str, waits: Waits, known: Known) -> RoundedCounts
     counts = np.array([*steps, _by_day(others), *ends])
     around, ends_around = known.about(level, source), known.about_ends(level, source)
     anchors = [
-        *(known.about_edge(level, source, target) for target in targets),
+        *(known.about_step(level, source, target) for target in targets),
         around,
         *[ends_around] * 3,
         around,
@@ -275,7 +308,8 @@ def _after(level: str, source: str, waits: Waits, known: Known) -> RoundedCounts
     named: list[Curve] = [("step", name) for name in (*targets, ELSEWHERE)]
     causes = [*named, *((cause, None) for cause in CAUSES[1:])]
     rounded = _rounded(counts, int(part["n"].sum()), cells, known)
-    return RoundedCounts(level, source, None, causes, *rounded, cells)
+    most = known.nodes.get((level, source)) or known.n_patients
+    return RoundedCounts(level, source, None, causes, *rounded, cells, most)
 
 
 def _by_day(part: pl.DataFrame) -> Counts:
@@ -302,10 +336,16 @@ def _at_end_of_bin(steps: pl.DataFrame, bins: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rounded(counts: Counts, n_patients: int, cells: Sequence[Counts], known: Known) -> tuple[Counts, int]:
-    """Round the counts of one risk set, and its patients, whose cells are the last."""
-    whole = int(floors(np.array([n_patients]), cells[-1])[0])
+    """Round the counts of one risk set, and its patients, whose cells are the last.
+
+    Deaths, exits and ends of data (the last rows) leave room among those who have had no step, who may be known.
+    """
+    of_all, margin = cells[-1], 2 * known.threshold - 1
+    whole = int(floors(np.array([n_patients]), of_all)[0])
     down = np.array([floors(row, of_row) for row, of_row in zip(counts, cells, strict=False)])
-    return with_room(down, cells, whole - (2 * known.threshold - 1)), whole
+    no_step = floors(n_patients - counts[:-N_ENDS].sum(axis=0), of_all)
+    down[-N_ENDS:] = with_room(down[-N_ENDS:], cells[-N_ENDS - 1 : -1], no_step - margin)
+    return with_room(down, cells, np.full(len(GRID), whole - margin)), whole
 
 
 def cell_edges(anchors: Collection[int], known: Known) -> Counts:
@@ -330,8 +370,8 @@ def floors(counts: Counts, cells: Counts) -> Counts:
     return begins
 
 
-def with_room(counts: Counts, cells: Sequence[Counts], most: int) -> Counts:
-    """Lower rounded counts, the greatest first, until they add up to at most `most` on each day.
+def with_room(counts: Counts, cells: Sequence[Counts], most: Counts) -> Counts:
+    """Lower rounded counts, the greatest first, until they add up to no more than is allowed on each day.
 
     Counts stay ascending from day to day. What needed no lowering and what was lowered to the same are told alike.
 
@@ -341,13 +381,13 @@ def with_room(counts: Counts, cells: Sequence[Counts], most: int) -> Counts:
         Where the cell of each count begins.
     cells : sequence of array of int
         Where the cells of each row begin.
-    most : int
-        Greatest sum of a day; below 0 as 0.
+    most : array of int, length n_days
+        Greatest sum of each day; below 0 as 0.
     """
     lowered = counts.copy()
     for day in reversed(range(counts.shape[1])):
         column = lowered[:, day]
-        while column.sum() > max(most, 0):
+        while column.sum() > max(most[day], 0):
             greatest = int(np.argmax(column))
             of_row = cells[greatest]
             column[greatest] = of_row[np.searchsorted(of_row, column[greatest]) - 1]
@@ -405,12 +445,15 @@ def _blurred(told: pl.DataFrame) -> pl.DataFrame:
 
 
 def _as_waits(rounded: RoundedCounts) -> Waits:
-    """Return waits with the middle of each cell."""
+    """Return waits with the middle of each cell, scaled where the middles add up to more than the patients."""
     rows = zip(rounded.counts, rounded.cells, strict=False)
-    on = _half_a_step_early(np.diff([_middle(row, cells) for row, cells in rows], axis=1, prepend=0))
-    n_patients = int(_middle(np.array([rounded.n_patients]), rounded.cells[-1])[0])
+    by_day = np.array([_middle(row, cells) for row, cells in rows])
+    n_patients = min(int(_middle(np.array([rounded.n_patients]), rounded.cells[-1])[0]), rounded.most)
+    scale = min(1.0, n_patients / max(int(by_day[:, -1].sum()), 1))
+    scaled: Counts = np.floor(by_day * scale).astype(np.int64)
+    on = _half_a_step_early(np.diff(scaled, axis=1, prepend=np.int64(0)))
     still = np.zeros((len(on), 1), dtype=np.int64)
-    still[-1] = max(n_patients - int(on.sum()), 0)
+    still[-1] = n_patients - int(on.sum())
     days = (*GRID, GRID[-1] + 1)
     row, day = (place.ravel() for place in np.indices((len(on), len(days))))
     causes, targets = zip(*rounded.causes, strict=True)

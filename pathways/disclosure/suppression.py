@@ -233,7 +233,9 @@ def _node_bounds(
     return [*into.values(), *terminals.values()], np.array(room, dtype=np.float64)
 
 
-def protect_flows(system: FlowSystem, hidden: Flags, width: int) -> Flags:
+def protect_flows(
+    system: FlowSystem, hidden: Flags, width: int, reach: tuple[Numbers, Numbers] | None = None
+) -> Flags:
     """Hide more until the flows of every hidden edge span at least `width`.
 
     Feasible deviations are kept: one point often shows that many edges are wide enough, so that few of the
@@ -247,6 +249,8 @@ def protect_flows(system: FlowSystem, hidden: Flags, width: int) -> Flags:
         Cells that are hidden for their own sake.
     width : int
         Least span of the values that fit what is published.
+    reach : (array of float, array of float), optional
+        How far down and up each cell can go where all is hidden (`farthest`), if that may be less than `width`.
 
     Returns
     -------
@@ -259,17 +263,42 @@ def protect_flows(system: FlowSystem, hidden: Flags, width: int) -> Flags:
         No choice of cells protects an edge.
     """
     low, high = _explore(system, hidden)
-    while (narrow := _narrow(system, hidden, low, high, width)).size:
+    least, most = reach or (np.full(len(low), -np.inf), np.full(len(low), np.inf))
+    wanted = np.minimum(most - least, width)
+    while (narrow := _narrow(system, hidden, low, high, wanted)).size:
         cell = int(narrow[np.argmax(system.down[narrow])])
-        for sign in (1.0, -1.0):
-            direction = np.zeros(len(low))
-            direction[cell] = sign
-            low, high = _seen(low, high, system.push(hidden, direction))
-        if high[cell] - low[cell] < width - TOLERANCE:
-            point = _cheapest(system, hidden, cell, (low[cell] + width, high[cell] - width))
+        low, high = _stretch(system, hidden, cell, low, high)
+        if high[cell] - low[cell] < wanted[cell] - TOLERANCE:
+            ends = min(low[cell] + wanted[cell], most[cell]), max(high[cell] - wanted[cell], least[cell])
+            ways = [by for by in ends if not low[cell] - TOLERANCE < by < high[cell] + TOLERANCE]
+            point = _cheapest(system, hidden, cell, ways)
             hidden = hidden | (np.abs(point) > TOLERANCE)
             low, high = _seen(low, high, point)
     return hidden
+
+
+def farthest(system: FlowSystem, width: int) -> tuple[Numbers, Numbers]:
+    """Return how far down and up each audited cell can go where every cell is hidden: no hiding can give it more.
+
+    Exact where the span is less than `width`; else any two points that far apart.
+    """
+    hidden = np.ones(len(system.down), dtype=np.bool_)
+    low, high = _explore(system, hidden)
+    for cell in _narrow(system, hidden, low, high, np.full(len(low), float(width))):
+        if high[cell] - low[cell] < width - TOLERANCE:
+            low, high = _stretch(system, hidden, int(cell), low, high)
+    return low, high
+
+
+def _stretch(
+    system: FlowSystem, hidden: Flags, cell: int, low: Numbers, high: Numbers
+) -> tuple[Numbers, Numbers]:
+    """Go as far as one cell can, up and down."""
+    for sign in (1.0, -1.0):
+        direction = np.zeros(len(low))
+        direction[cell] = sign
+        low, high = _seen(low, high, system.push(hidden, direction))
+    return low, high
 
 
 def _explore(system: FlowSystem, hidden: Flags) -> tuple[Numbers, Numbers]:
@@ -286,12 +315,14 @@ def _seen(low: Numbers, high: Numbers, point: Numbers) -> tuple[Numbers, Numbers
     return np.minimum(low, point), np.maximum(high, point)
 
 
-def _narrow(system: FlowSystem, hidden: Flags, low: Numbers, high: Numbers, width: int) -> NDArray[np.int64]:
+def _narrow(
+    system: FlowSystem, hidden: Flags, low: Numbers, high: Numbers, width: Numbers
+) -> NDArray[np.int64]:
     is_edge = np.arange(len(low)) < system.n_edges
     return np.flatnonzero(hidden & is_edge & (high - low < width - TOLERANCE))
 
 
-def _cheapest(system: FlowSystem, hidden: Flags, cell: int, ways: tuple[float, float]) -> Numbers:
+def _cheapest(system: FlowSystem, hidden: Flags, cell: int, ways: Iterable[float]) -> Numbers:
     """Move one edge far enough upwards or downwards, whichever hides less."""
     choices = [choice for by in ways if (choice := system.widen(hidden, cell, by)) is not None]
     if not choices:

@@ -23,10 +23,10 @@ from pathways.drawing.writing import TEXTS, lines_of, say, width_of
 from pathways.mining.kernels import ELSEWHERE, END, START
 from pathways.mining.maps import ProcessMap, filter_to
 from pathways.mining.outcomes import LABELS, OUTCOMES, fold_death, is_outcome
+from pathways.mining.readable import MOST_EDGES, drawn
 
 ARROW = "→"
 HIDDEN_KEY = f"{ELSEWHERE}{ARROW}{ELSEWHERE}"
-MOST_EDGES = 150
 THINNEST, THICKEST = 1.3, 8.0
 LABEL_HEIGHT = 18.0
 TIE_SHARE = 0.5
@@ -46,7 +46,7 @@ class Facts:
     n_patients : int
         Patients of the map, 0 where not known.
     filters : tuple of str
-        The filters in words.
+        The filters in words, the last with the hash of their stack.
     study : str
         The study's fingerprint.
     threshold : int or None
@@ -84,6 +84,8 @@ class Picture:
         Steps of the level, drawn or not.
     hidden_share : float or None
         Share of the flow that is not drawn; None: there is some that can't be said.
+    replay : mapping or None
+        Row of the released ``replay`` for what is drawn.
     phase_labels : mapping of phase to mapping of language to str
         Names of the lanes.
     facts : Facts
@@ -99,6 +101,7 @@ class Picture:
     hidden_share: float | None
     phase_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     facts: Facts = Facts()
+    replay: Mapping[str, Any] | None = None
 
 
 def map_svg(
@@ -167,10 +170,11 @@ def picture_of(
     nodes = tables["nodes"].frame.filter(level=level)
     edges = tables["edges"].frame.filter(~pl.col("source").str.starts_with(END), level=level)
     every = edges.filter(pl.col("source") != ELSEWHERE)
-    kept, drawn = filter_to(nodes, edges, activities_share=activities_share, paths_share=paths_share)
-    order = pl.col(rank).abs().fill_null(0) if rank else pl.col("n_events")
-    flow = drawn.filter(pl.col("source") != ELSEWHERE)
-    shown = flow.filter(order.rank("ordinal", descending=True) <= MOST_EDGES) if flow.height else flow
+    shares = {"activities_share": activities_share, "paths_share": paths_share}
+    kept, shown = drawn(nodes, edges, **shares)
+    if rank is not None:
+        flow = filter_to(nodes, edges, **shares)[1].filter(pl.col("source") != ELSEWHERE)
+        shown = flow.sort(pl.col(rank).abs(), descending=True, nulls_last=True).head(MOST_EDGES)
     phases = tables["nodes"].frame.filter(~pl.col("activity").str.starts_with(END), level="phase")
     return Picture(
         level=level,
@@ -182,7 +186,39 @@ def picture_of(
         hidden_share=_hidden_share(edges, shown),
         phase_labels={row["phase"]: _labels(row) for row in phases.iter_rows(named=True)},
         facts=_facts(tables),
+        replay=replay_at(tables["replay"].frame, level, activities_share, paths_share)
+        if "replay" in tables
+        else None,
     )
+
+
+def replay_at(
+    replay: pl.DataFrame, level: Level, activities_share: float, paths_share: float
+) -> Mapping[str, Any] | None:
+    """Return the row of a released ``replay`` at a position of the sliders; None where it has none."""
+    at = replay.filter(level=level, activities=round(100 * activities_share), paths=round(100 * paths_share))
+    return at.row(0, named=True) if at.height else None
+
+
+def replay_sentence(row: Mapping[str, Any], language: Language) -> str:
+    """Say how many pathways a map tells whole: *20 steps explain 83 % of pathways*."""
+    told, replayed = (
+        _at_least(row[name], row["grain"], language) for name in ("told_share", "replayed_share")
+    )
+    counts = {"steps": row["n_steps"], "paths": row["n_paths"]}
+    written = {name: writing.number(n, language) for name, n in counts.items()}
+    if told is None:
+        return ""
+    first = say(language, "told", share=told, **written)
+    return first if replayed is None else first + say(language, "replayed", share=replayed, **written)
+
+
+def _at_least(share: float | None, grain: float, language: Language) -> str | None:
+    if share is None:
+        return None
+    if share == 0:
+        return say(language, "less_than", share=writing.percent(grain, language))
+    return writing.percent(share, language)
 
 
 def count_steps(nodes: pl.DataFrame) -> int:
@@ -214,10 +250,11 @@ def _facts(tables: Mapping[str, Released]) -> Facts:
     row = tables["summary"].frame.row(0, named=True) if "summary" in tables else {}
     title = {name: str(row.get(f"pathway_label_{name}") or "") for name in ("fr", "en")}
     filters, threshold = meta.get("filters") or (), meta.get("threshold")
+    words = tuple(filters) if isinstance(filters, list | tuple) else ()
     return Facts(
         title={name: words for name, words in title.items() if words},
         n_patients=int(str(row.get("n_patients") or meta.get("denominator") or 0)),
-        filters=tuple(filters) if isinstance(filters, list | tuple) else (),
+        filters=(*words[:-1], f"{words[-1]} [{meta.get('filter_hash', '')}]") if words else (),
         study=str(meta.get("study") or ""),
         threshold=int(str(threshold)) if threshold is not None else None,
         cutoff=row.get("cutoff"),
@@ -587,6 +624,8 @@ def _fact_lines(picture: Picture, language: Language) -> Iterator[str]:
         say(language, "study", study=facts.study[:12]) if facts.study else "",
         say(language, "threshold", threshold=str(facts.threshold)) if facts.threshold else "",
     ]
+    if picture.replay is not None and (sentence := replay_sentence(picture.replay, language)):
+        yield sentence
     yield " · ".join(words for words in said if words)
     if facts.threshold is None:
         yield say(language, "unreleased")

@@ -167,8 +167,14 @@ class _Words:
     distinct: list[str]
     weights: Numbers
 
-    def spell(self, word: str) -> list[str]:
-        return [self.names[ord(letter) - FIRST_LETTER] for letter in word]
+    def spell(self, words: Sequence[str]) -> pl.Series:
+        """Return each word as the list of its steps."""
+        letters = np.array([ord(letter) - FIRST_LETTER for letter in "".join(words)], dtype=np.int64)
+        rows = np.repeat(np.arange(len(words)), [len(word) for word in words])
+        steps = pl.DataFrame({"row": rows, "step": pl.Series(self.names, dtype=pl.String)[letters]})
+        lists = steps.group_by("row", maintain_order=True).agg("step")
+        every = pl.DataFrame({"row": np.arange(len(words))}).join(lists, on="row", how="left")
+        return every.sort("row")["step"].fill_null(pl.Series([[]], dtype=pl.List(pl.String)))
 
 
 FIRST_LETTER = 0xE000
@@ -347,7 +353,7 @@ def sequence_distances(one: Sequence[str], other: Sequence[str]) -> Numbers:
     return scaled
 
 
-def k_medoids(distance: Numbers, weights: Numbers, k: int, seed: int = 0) -> Labels:
+def k_medoids(distance: Numbers, weights: Numbers, k: int, seed: int = 0, n_starts: int = N_STARTS) -> Labels:
     """Return the places of `k` medoids with the least weighted sum of distances that was found.
 
     Parameters
@@ -360,6 +366,8 @@ def k_medoids(distance: Numbers, weights: Numbers, k: int, seed: int = 0) -> Lab
         Number of medoids, 1 to n.
     seed : int
         Of the random starts and of the order of swaps.
+    n_starts : int
+        Random starts beside the greedy one.
 
     Notes
     -----
@@ -367,7 +375,7 @@ def k_medoids(distance: Numbers, weights: Numbers, k: int, seed: int = 0) -> Lab
     nearest medoid and never compared with its column.
     """
     weighted = np.ascontiguousarray(distance * weights[:, None])
-    starts = [("build", seed), *(("random", seed + 1 + place) for place in range(N_STARTS))]
+    starts = [("build", seed), *(("random", seed + 1 + place) for place in range(n_starts))]
     found = [kmedoids.fasterpam(weighted, k, init=how, random_state=state, n_cpu=1) for how, state in starts]
     costs = [round(float(weighted[:, result.medoids].min(axis=1).sum()), 9) for result in found]
     return np.sort(np.asarray(found[int(np.argmin(costs))].medoids, dtype=np.int64))
@@ -460,9 +468,8 @@ def bootstrap_stability(
     for sample in range(n_bootstrap):
         drawn = rng.multinomial(round(weights.sum()), weights / weights.sum())
         present = np.flatnonzero(drawn)
-        again = k_medoids(
-            distance[np.ix_(present, present)], drawn[present].astype(float), min(k, len(present)), seed
-        )
+        inside, counts = distance[np.ix_(present, present)], drawn[present].astype(np.float64)
+        again = k_medoids(inside, counts, min(k, len(present)), seed, n_starts=0)
         table = _contingency(labels, _nearest(distance[:, present[again]]), weights, k)
         jaccard[sample], rand[sample] = best_jaccard(table), adjusted_rand(table)
     return Stability(jaccard.mean(axis=0), float(rand.mean()))
@@ -513,7 +520,7 @@ def _described(
     told = pl.DataFrame(
         {
             "cluster": np.arange(len(medoids)) + 1,
-            "medoid": [words.spell(medoid) for medoid in medoids],
+            "medoid": words.spell(medoids),
             "silhouette": widths,
             "jaccard": stability.jaccard,
         }
@@ -544,12 +551,11 @@ def _assigned(words: _Words, medoids: list[str]) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "word": words.distinct,
-            "sequence": [words.spell(word) for word in words.distinct],
+            "sequence": words.spell(words.distinct),
             "n_patients": words.weights,
             "cluster": label + 1,
             "distance": distance[np.arange(len(label)), label],
-        },
-        schema_overrides={"sequence": pl.List(pl.String)},
+        }
     )
 
 

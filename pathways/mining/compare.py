@@ -101,6 +101,9 @@ HETEROGENEITY_COLUMNS: dict[str, Any] = {
 }
 """Columns of `Comparison.heterogeneity`."""
 
+COUNT_COLUMNS: dict[str, Any] = {"group": pl.String, **MEASURE_COLUMNS, "n": pl.Int64, "k": pl.Int64}
+"""Columns of `Comparison.counts`: ``k`` of the ``n`` patients with events of a group."""
+
 FUNNEL_COLUMNS: dict[str, Any] = {
     "group": pl.String,
     **MEASURE_COLUMNS,
@@ -133,6 +136,8 @@ class Comparison:
         `HETEROGENEITY_COLUMNS`: whether all groups are alike, one row a measure; of three groups or more.
     funnel : polars.DataFrame
         `FUNNEL_COLUMNS`: each group's share of patients with each activity, of three groups or more.
+    counts : polars.DataFrame
+        `COUNT_COLUMNS`: who has what in every group, those too small to compare and who is in none (null) included.
     by : str
         What the groups are.
     n_neither, n_both : int
@@ -149,6 +154,7 @@ class Comparison:
     differences: pl.DataFrame = field(repr=False)
     heterogeneity: pl.DataFrame = field(repr=False)
     funnel: pl.DataFrame = field(repr=False)
+    counts: pl.DataFrame = field(repr=False)
     by: str
     n_neither: int
     n_both: int
@@ -240,6 +246,7 @@ def compare(
             known, member, len(names), minimum, differences if many else differences.clear()
         ),
         funnel=_funnel(known.shares, member, stratum, names, big if many else []),
+        counts=_all_counts(known.shares, member, names),
         by=groups.by,
         n_neither=groups.n_neither,
         n_both=groups.n_both,
@@ -511,6 +518,21 @@ def _group_counts(shares: Shares, member: Integers, n_groups: int) -> tuple[Numb
     k = _table(shares.measure[kept], group[kept], shares.names.height, n_groups)
     n = np.bincount(member[member >= 0], minlength=n_groups).astype(np.float64)
     return k, np.broadcast_to(n, k.shape)
+
+
+def _all_counts(shares: Shares, member: Integers, names: Sequence[str]) -> pl.DataFrame:
+    """Count everybody, by group and measure; the last group is none."""
+    everybody = np.where(member < 0, len(names), member)
+    k, n = _group_counts(shares, everybody, len(names) + 1)
+    groups = pl.Series("group", [*names, None], dtype=pl.String)
+    place = pl.DataFrame({"place": np.arange(k.size)})
+    cells = place.select(
+        groups.gather(place["place"] % len(groups)),
+        *(shares.names[name].gather(place["place"] // len(groups)) for name in MEASURE_COLUMNS),
+        n=pl.Series(n.ravel()).cast(pl.Int64),
+        k=pl.Series(k.ravel()).cast(pl.Int64),
+    )
+    return cells.filter(pl.col("group").is_not_null() | (pl.col("n") > 0)).select(*COUNT_COLUMNS)
 
 
 def _above_median(values: Values, member: Integers, n_groups: int) -> tuple[Numbers, Numbers]:

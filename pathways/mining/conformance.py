@@ -200,6 +200,31 @@ def check_conformance(log: EventLog, pathway: Pathway, *, unseen: Collection[str
     return ConformanceResult(frame, pathway.reference, log.patients)
 
 
+def rule_sets(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the patients behind the numbers of a summary: ``rule``, ``set``, ``patient_id``.
+
+    Sets are ``applicable``, its parts ``satisfied``, ``violated``, ``excused``, ``undecidable``, and those of
+    ``violated``: ``late`` (the step came after its window) and ``never``.
+    """
+    unexcused = (pl.col("status") == "violated") & pl.col("excused_by").is_null()
+    late = pl.col("days_late").is_not_null()
+    sets = {
+        "applicable": _applies(),
+        "satisfied": pl.col("status") == "satisfied",
+        "violated": unexcused,
+        "excused": pl.col("excused_by").is_not_null(),
+        "undecidable": pl.col("status") == "undecidable",
+        "late": unexcused & late,
+        "never": unexcused & ~late,
+    }
+    return pl.concat(
+        [
+            frame.filter(rows).select("rule", pl.lit(name).alias("set"), "patient_id")
+            for name, rows in sets.items()
+        ]
+    )
+
+
 def violation_words(
     rule: ReferenceRule,
     language: Language,

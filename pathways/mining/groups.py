@@ -130,16 +130,16 @@ def by_facility(
 
 
 def by_period(log: EventLog, day: date) -> Groups:
-    """Group patients by their index date: ``before`` a day, or ``since`` it.
+    """Group patients by their index date: before a day (``< 2020-06-01``), or since it (``≥ 2020-06-01``).
 
     Raises
     ------
     LogError
         No patient has an index date.
     """
-    side = pl.when(pl.col("index_date") < day).then(pl.lit("before")).otherwise(pl.lit("since"))
+    side = pl.when(pl.col("index_date") < day).then(pl.lit(f"< {day}")).otherwise(pl.lit(f"≥ {day}"))
     dated = log.patients.filter(pl.col("index_date").is_not_null())
-    return _grouped(log, dated.select("patient_id", group=side), f"index date at {day.isoformat()}")
+    return _grouped(log, dated.select("patient_id", group=side), "index_date")
 
 
 def by_sets(log: EventLog, a: Iterable[str], b: Iterable[str], names: tuple[str, str] = ("A", "B")) -> Groups:

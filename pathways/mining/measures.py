@@ -13,7 +13,7 @@ from eventlogs.log import EventLog
 from pathways.definition import Pathway
 from pathways.mining.kernels.activities import day_zero
 from pathways.mining.kernels.follows import Passages
-from pathways.mining.kernels.sequences import DAY_US, Integers, Sequences, runs_of
+from pathways.mining.kernels.sequences import DAY_US, END, START, Integers, Sequences, runs_of
 from pathways.mining.maps import milestone_log
 
 Numbers = NDArray[np.float64]
@@ -98,16 +98,18 @@ def facts(log: EventLog, pathway: Pathway | None = None) -> Facts:
     ids = log.events["patient_id"].gather(seq.first)
     order, runs = runs_of(seq.activity, seq.patient, len(seq.activities))
     rows, passages = order[runs], steps.order[steps.runs]
-    of_variants = _variants(log, pathway, ids)
+    case = np.arange(len(seq.first))
+    starts, ends = _terminals(seq)
     nodes = _named("activity", activity=pl.Series(seq.activities, dtype=pl.String))
     edges = _named("edge", **{name.name: name for name in steps.named(seq.activities)})
     shares = _stacked(
         (nodes, seq.activity[rows], seq.patient[rows]),
         (edges, steps.edge[passages], steps.patient[passages]),
-        of_variants,
+        (starts, seq.activity[seq.first], case),
+        (ends, seq.activity[seq.last], case),
+        _variants(log, pathway, ids),
     )
     days = (seq.start_us[rows] - day_zero(seq)[seq.patient[rows]]) / DAY_US
-    case = np.arange(len(seq.first))
     spans = (seq.start_us[seq.last] - seq.start_us[seq.first]) / DAY_US
     whole = _named("case", activity=pl.Series([None], dtype=pl.String))
     values = _values(
@@ -122,6 +124,13 @@ def facts(log: EventLog, pathway: Pathway | None = None) -> Facts:
         (whole, "median_duration", np.zeros(len(case), dtype=np.int64), case, spans),
     )
     return Facts(ids, shares, values, _exits(steps, edges, len(seq.activities)))
+
+
+def _terminals(seq: Sequences) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the edges from ``▶`` to each activity and from each to ``■``."""
+    names = pl.Series(seq.activities, dtype=pl.String)
+    start, end = (pl.repeat(word, len(names), dtype=pl.String, eager=True) for word in (START, END))
+    return _named("edge", source=start, target=names), _named("edge", source=names, target=end)
 
 
 Parts = tuple[pl.DataFrame, Integers, Integers]

@@ -68,6 +68,8 @@ def test_mined_without_a_definition(tmp_path: Path) -> None:
         "drift_distance",
         "edge_delays",
         "edges",
+        "incidence",
+        "layout",
         "nodes",
         "summary",
         "variants",

@@ -15,6 +15,7 @@ from dashboards.territory_drawing import territory_map, territory_names
 from dashboards.views import BreakdownState, MapState
 from dashboards.words import words_in
 from pathways.mining.kernels import END, START
+from pathways.mining.readable import MOST_EDGES
 
 FR, EN = words_in("fr"), words_in("en")
 
@@ -40,12 +41,12 @@ def test_a_null_pooled_flow_stays_unsaid(results: Results) -> None:
 
 
 def test_never_more_than_150_passages(results: Results) -> None:
-    assert views.map_view(results, MapState()).edges.height <= views.MOST_EDGES
+    assert views.map_view(results, MapState()).edges.height <= MOST_EDGES
     twice = results.edges.filter(pl.col("source") != views.POOLED).with_columns(pl.col("target") + "2")
     wide = pl.concat([results.edges, twice])
     nodes = pl.concat([results.nodes, results.nodes.with_columns(pl.col("activity") + "2")])
     view = views.map_view(replace(results, edges=wide, nodes=nodes), MapState())
-    assert view.edges.height == views.MOST_EDGES
+    assert view.edges.height == MOST_EDGES
 
 
 def test_the_columns_do_not_move_with_the_sliders(results: Results) -> None:

@@ -35,6 +35,7 @@ from pathways.mining.inference import (
     q_values,
     standardised_shares,
 )
+from pathways.mining.kernels import END, START
 
 INDEX = datetime(2020, 6, 1)
 
@@ -303,8 +304,8 @@ def test_who_is_in_both_sets_or_in_neither_is_left_out_and_counted():
 
 def test_groups_by_period_facility_column_and_against_the_others():
     log = cohort(14, 200)
-    assert by_period(log, date(2020, 6, 2)).names == ["before"]
-    assert by_period(log, date(2020, 6, 1)).names == ["since"]
+    assert by_period(log, date(2020, 6, 2)).names == ["< 2020-06-02"]
+    assert by_period(log, date(2020, 6, 1)).names == ["≥ 2020-06-01"]
     assert set(by_column(log, "age_band").names) <= {"<50", "50-59", "60-69", "70-79", "80+"}
     assert by_column(log, "index_year").names == ["2020"]
     assert by_facility(log, ["surgery", "drug"]).n_neither == 0
@@ -392,6 +393,10 @@ def test_equal_to_a_naive_count(patients):
     if len({group for group, _ in patients}) < 2 or min(sum(g == x for g, _ in patients) for x in "AB") < 2:
         return
     found = compare(log, by_column(log, "territory"), minimum=2)
+    for row in found.counts.iter_rows(named=True):
+        assert (row["n"], row["k"]) == naive(
+            [steps for each, steps in patients if each == row["group"]], row
+        )[:2]
     for row in found.differences.iter_rows(named=True):
         for group, side in (("A", "a"), ("B", "b")):
             mine = [steps for each, steps in patients if each == group]
@@ -425,6 +430,8 @@ def naive(patients, row):
 
 def naive_edge(patients, names, row):
     edge = (row["source"], row["target"])
+    if row["measure"] == "share":
+        names = [[START, *each, END] for each in names]
     taken = [[i for i, pair in enumerate(pairwise(each)) if pair == edge] for each in names]
     k = sum(bool(each) for each in taken)
     if row["measure"] == "share":

@@ -13,14 +13,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventlogs import xes
+from eventlogs import meds, xes
 from eventlogs.errors import DisclosureRefused, InputError, LogError
 from eventlogs.log import EventLog
 from pathways import steps
 from pathways.cli import main
 from pathways.exports import EXPORTS, export
 from pathways.mining.kernels import directly_follows
-from pathways.mining.pm4py_door import Step, load_model, reference_model
+from pathways.mining.maps import ProcessMap
+from pathways.mining.pm4py_door import (
+    Step,
+    discover,
+    discover_heuristics,
+    discover_released,
+    load_model,
+    reference_model,
+)
 from pathways.study import Study
 from tests.contract.test_maps import log_of
 
@@ -74,6 +82,17 @@ def test_any_log_written_as_xes_reads_as_it_was(
     )
     xes.write(log, path)
     assert xes.read(path).events.equals(log.events)
+    assert xes.read(path).horizons.equals(log.horizons)
+
+
+def test_a_log_that_names_no_source_keeps_its_horizon(tmp_path: Path) -> None:
+    log = log_of(("p", "a", 0), ("p", "b", 7))
+    xes.write(log, tmp_path / "log.xes")
+    assert (
+        xes.read(tmp_path / "log.xes").horizons.rows()
+        == log.horizons.rows()
+        == [(None, None, datetime(2020, 1, 8))]
+    )
 
 
 def test_patients_come_back_and_ties_keep_their_order(tmp_path: Path) -> None:
@@ -94,13 +113,22 @@ def test_patients_come_back_and_ties_keep_their_order(tmp_path: Path) -> None:
             "vital_status_known": [True, False, None],
         }
     )
-    log = EventLog.create(frame, people, keep_order=True)
+    until = pl.DataFrame(
+        {
+            "patient_id": [None, None, "x"],
+            "source": ["mco", "dcir & co", "mco"],
+            "observed_until": [datetime(2023, 1, 1), datetime(2022, 6, 1), datetime(2021, 6, 1)],
+        }
+    )
+    log = EventLog.create(frame, people, until, keep_order=True)
     for name in ("log.xes", "log.xes.gz"):
         xes.write(log, tmp_path / name)
         again = xes.read(tmp_path / name)
         assert again.events.equals(log.events)
         assert again.events["activity"].to_list() == ["b", "a", "c"]
         assert again.patients.equals(log.patients)
+        assert again.horizons.equals(log.horizons)
+        assert again.observed_until == datetime(2022, 6, 1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.xes", "log.xes.gz"]
     with pytest.raises(LogError, match=r"does not end in \.xes"):
         xes.write(log, tmp_path / "log.txt")
@@ -177,6 +205,24 @@ def test_patient_level_files_never_enter_released(study: Path, tmp_path: Path, w
     shutil.rmtree(inside)
 
 
+def test_no_writer_of_patients_writes_into_released(tmp_path: Path) -> None:
+    released = tmp_path / "study" / "released"
+    released.mkdir(parents=True)
+    log = log_of(("p", "a", 0), ("p", "b", 1))
+    one = ProcessMap.from_log(log)
+    writers = (
+        lambda: xes.write(log, released / "log.xes"),
+        lambda: meds.write(log, released / "meds"),
+        lambda: discover(one).write_bpmn(released / "m.bpmn"),
+        lambda: discover_heuristics(one).write_pnml(released / "m.pnml"),
+    )
+    for write in writers:
+        with pytest.raises(DisclosureRefused, match="patient-level"):
+            write()
+    assert not list(released.iterdir())
+    discover_released(one.flow()).write_pnml(released / "m.pnml")
+
+
 def test_released_tables_carry_what_they_are(study: Path, tmp_path: Path) -> None:
     opened = Study.open(study)
     for name in opened.released_names():
@@ -199,6 +245,10 @@ def test_the_released_map_and_model_hold_only_what_is_released(study: Path, tmp_
         encoding="utf-8"
     )
     assert drawn.startswith("<svg") and ">z<" not in drawn
+    fewer = export(study, "map", tmp_path / "few.svg", language="en", activities_share=0.4).read_text(
+        encoding="utf-8"
+    )
+    assert len(fewer) < len(drawn)
     assert export(study, "map", tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
     for name in ("m.bpmn", "m.pnml"):
         assert load_model(export(study, "model", tmp_path / name)).activities == ["a", "b", "c"]
@@ -215,6 +265,11 @@ def test_wrong_words_are_told(study: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="without a pathway definition"):
         export(study, "alignments", tmp_path / "x.csv")
     assert not list(tmp_path.iterdir())
+    reference_model([Step(("other",))]).write_pnml(tmp_path / "other.pnml")
+    with pytest.raises(
+        InputError, match=r"other names no activity of the log at this level; .*\(a, b, c …\)"
+    ):
+        export(study, "alignments", tmp_path / "x.csv", model=tmp_path / "other.pnml")
 
 
 def test_the_command_says_what_it_wrote(

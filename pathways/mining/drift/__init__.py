@@ -39,6 +39,7 @@ from pathways.mining.drift.monthly import (
     BEFORE_DAYS,
     DISTANCE_COLUMNS,
     MONTH_COLUMNS,
+    Passages,
     monthly_activities,
     monthly_codes,
     monthly_distance,
@@ -55,6 +56,7 @@ __all__ = [
     "LABELS",
     "MONTH_COLUMNS",
     "Drift",
+    "Passages",
     "drift",
     "find_changes",
     "known_changes",
@@ -124,7 +126,7 @@ def drift(
     pathway : Pathway, optional
         Gives phases; needed for them only.
     level : {'activity', 'phase'}
-        What steps and activities are; codes are always those of activities, and looked at by activity only.
+        What steps and activities are; codes are always those of activities.
     within_days : int
         Days after the index date that are looked at, 1 or more.
     step_days : int
@@ -152,12 +154,10 @@ def drift(
     """
     _check(level, within_days, step_days)
     seen = _at(log, pathway, level)
-    window = {"within_days": within_days}
-    steps = monthly_steps(seen, step_days=step_days, **window)
-    tables = [steps, monthly_activities(seen, **window)]
-    if level == "activity":
-        tables.append(monthly_codes(log, **window))
-    months = pl.concat(tables)
+    passages = Passages.of(seen, within_days)
+    steps = monthly_steps(passages, step_days=step_days)
+    coded = passages if level == "activity" else Passages.of(log, within_days)
+    months = pl.concat([steps, monthly_activities(passages), monthly_codes(coded)])
     found = find_changes(months, seed=seed)
     phases = pathway.phase_of() if pathway is not None and level == "phase" else {}
     return Drift(

@@ -66,12 +66,13 @@ class _Likelihood(BaseCost):  # type: ignore[misc]
 
     def fit(self, signal: Numbers) -> _Likelihood:
         self.signal = signal
-        self.sums = np.vstack([np.zeros(2), np.cumsum(signal, axis=0)])
+        sums = np.vstack([np.zeros(2), np.cumsum(signal, axis=0)])
+        stretches = np.maximum(sums[None] - sums[:, None], 0)
+        self.costs = deviance(stretches[..., 0], stretches[..., 1], self.poisson) / self.dispersion
         return self
 
     def error(self, start: int, end: int) -> float:
-        observed, trials = self.sums[end] - self.sums[start]
-        return float(deviance(observed, trials, self.poisson)) / self.dispersion
+        return float(self.costs[start, end])
 
 
 def deviance(observed: Any, trials: Any, poisson: bool) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,48 +46,66 @@ SERIES = ["kind", "source", "target"]
 
 
 @dataclass(frozen=True)
-class _Window:
-    """Who is looked at from when to when, and which months are whole.
+class Passages:
+    """First passages of patients at each activity, inside their window; what monthly tables are counted from.
 
-    ``people``: ``patient_id``, ``index``, ``opens``, ``closes`` (excluded), ``seen_until`` (death or end of
-    observation), ``decided_until`` (end of observation); months are numbers, both included.
+    Parameters
+    ----------
+    people : polars.DataFrame
+        ``patient_id``, ``index``, ``opens``, ``closes`` (excluded), ``seen_until`` (death or end of observation),
+        ``decided_until`` (end of observation).
+    frame : polars.DataFrame
+        One row a patient and activity: the first event inside the window, with the event after it.
+    first, last : int
+        Months in which recruitment fills the window, both included, as ``12 * year + month - 1``.
+    last_day : datetime.datetime
+        Until when the sources are complete.
     """
 
-    people: pl.DataFrame
+    people: pl.DataFrame = field(repr=False)
+    frame: pl.DataFrame = field(repr=False)
     first: int
     last: int
     last_day: datetime
 
+    @classmethod
+    def of(cls, log: EventLog, within_days: int) -> Passages:
+        """Take the passages of a log, to `within_days` after the index date."""
+        people = _people(log, within_days)
+        last_day = _last_day(log)
+        begins, ends = _recruitment(people) if people.height else (last_day, last_day)
+        return cls(
+            people=people,
+            frame=_first_passages(log, people),
+            first=_number(begins + timedelta(days=within_days - 1)) + 1,
+            last=min(_last_whole(ends - timedelta(days=BEFORE_DAYS)), _last_whole(last_day)),
+            last_day=last_day,
+        )
 
-def _window(log: EventLog, within_days: int) -> _Window | None:
-    if log.events.is_empty():
-        return None
-    last_event = log.events["start"].max()
-    last_day = log.observed_until or last_event
-    assert isinstance(last_day, datetime)
+
+def _last_day(log: EventLog) -> datetime:
+    day = log.observed_until or log.events["start"].max()
+    return day if isinstance(day, datetime) else datetime(1970, 1, 1)
+
+
+def _people(log: EventLog, within_days: int) -> pl.DataFrame:
     own = log.horizons.drop_nulls("patient_id").group_by("patient_id").agg(own=pl.col("observed_until").min())
     firsts = log.events.filter(pl.col("rank") == 0).select("patient_id", first="start")
+    complete = pl.lit(_last_day(log))
     people = (
         firsts.join(log.patients, on="patient_id", how="left")
         .join(own, on="patient_id", how="left")
         .select(
             "patient_id",
             index=pl.coalesce("index_date", "first"),
-            seen_until=pl.min_horizontal("own", "death_date", pl.lit(last_day)),
-            decided_until=pl.min_horizontal("own", pl.lit(last_day)),
-        )
-        .with_columns(
-            opens=pl.col("index").dt.offset_by(f"-{BEFORE_DAYS}d"),
-            closes=pl.col("index").dt.offset_by(f"{within_days}d"),
+            seen_until=pl.min_horizontal("own", "death_date", complete),
+            decided_until=pl.min_horizontal("own", complete),
         )
     )
-    begins, ends = _recruitment(people)
-    return _Window(
-        people=people.sort("patient_id"),
-        first=_number(begins + timedelta(days=within_days - 1)) + 1,
-        last=min(_last_whole(ends - timedelta(days=BEFORE_DAYS)), _last_whole(last_day)),
-        last_day=last_day,
-    )
+    return people.with_columns(
+        opens=pl.col("index").dt.offset_by(f"-{BEFORE_DAYS}d"),
+        closes=pl.col("index").dt.offset_by(f"{within_days}d"),
+    ).sort("patient_id")
 
 
 def _recruitment(people: pl.DataFrame) -> tuple[datetime, datetime]:
@@ -120,13 +138,13 @@ def _as_date(name: str) -> pl.Expr:
     return pl.date(pl.col(name) // 12, pl.col(name) % 12 + 1, 1).alias("month")
 
 
-def _first_passages(log: EventLog, window: _Window) -> pl.DataFrame:
-    """Return the first event of each patient and activity inside the window, with the event after it."""
-    following = log.events.with_columns(
+def _first_passages(log: EventLog, people: pl.DataFrame) -> pl.DataFrame:
+    following = log.events.select(
+        "patient_id", "rank", "activity", "start", "code", "code_system",
         next=pl.col("activity").shift(-1).over("patient_id"),
         next_start=pl.col("start").shift(-1).over("patient_id"),
-    )
-    inside = following.join(window.people, on="patient_id").filter(
+    )  # fmt: skip
+    inside = following.join(people, on="patient_id").filter(
         pl.col("start") >= pl.col("opens"), pl.col("start") < pl.col("closes")
     )
     first = inside.sort("patient_id", "rank").unique(
@@ -135,14 +153,14 @@ def _first_passages(log: EventLog, window: _Window) -> pl.DataFrame:
     return first.with_columns(number=_month("start"))
 
 
-def monthly_steps(log: EventLog, *, within_days: int, step_days: int) -> pl.DataFrame:
+def monthly_steps(passages: Passages, *, step_days: int) -> pl.DataFrame:
     """Count by month where patients went from the first passage at each activity.
 
     Parameters
     ----------
-    log : EventLog
-        Any log.
-    within_days, step_days : int
+    passages : Passages
+        Of any log.
+    step_days : int
         See `pathways.mining.drift.drift`.
 
     Returns
@@ -150,15 +168,11 @@ def monthly_steps(log: EventLog, *, within_days: int, step_days: int) -> pl.Data
     polars.DataFrame
         `MONTH_COLUMNS` with ``kind`` = ``edge``: every target of a source in every month.
     """
-    window = _window(log, within_days)
-    if window is None:
-        return pl.DataFrame(schema=MONTH_COLUMNS)
-    last = min(window.last, _last_whole(window.last_day - timedelta(days=step_days)))
+    last = min(passages.last, _last_whole(passages.last_day - timedelta(days=step_days)))
     due = pl.col("start").dt.offset_by(f"{step_days}d")
     came = (pl.col("next_start") <= due).fill_null(False)
     steps = (
-        _first_passages(log, window)
-        .filter(pl.col("number").is_between(window.first, last))
+        passages.frame.filter(pl.col("number").is_between(passages.first, last))
         .filter(came | (pl.col("decided_until") >= due))
         .select(
             "number",
@@ -167,36 +181,30 @@ def monthly_steps(log: EventLog, *, within_days: int, step_days: int) -> pl.Data
             target=pl.when(came).then("next").otherwise(pl.lit(END)),
         )
     )
-    return _filled(steps, window.first, last)
+    return _filled(steps, passages.first, last)
 
 
-def monthly_codes(log: EventLog, *, within_days: int) -> pl.DataFrame:
+def monthly_codes(passages: Passages) -> pl.DataFrame:
     """Count by month with which code patients had their first event of each activity.
 
     Parameters
     ----------
-    log : EventLog
-        Any log; activities with one code only, or none, are left out.
-    within_days : int
-        See `pathways.mining.drift.drift`.
+    passages : Passages
+        Of a log of activities; those with one code only, or none, are left out.
 
     Returns
     -------
     polars.DataFrame
         `MONTH_COLUMNS` with ``kind`` = ``code``; ``target`` is written ``SYSTEM:code``.
     """
-    window = _window(log, within_days)
-    if window is None:
-        return pl.DataFrame(schema=MONTH_COLUMNS)
     code = pl.concat_str("code_system", "code", separator=":")
     coded = (
-        _first_passages(log, window)
-        .filter(pl.col("number").is_between(window.first, window.last))
+        passages.frame.filter(pl.col("number").is_between(passages.first, passages.last))
         .select("number", kind=pl.lit("code"), source="activity", target=pl.coalesce(code, "code"))
         .drop_nulls("target")
         .filter(pl.col("target").n_unique().over("source") > 1)
     )
-    return _filled(coded, window.first, window.last)
+    return _filled(coded, passages.first, passages.last)
 
 
 def _filled(passages: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
@@ -221,15 +229,13 @@ def _conform(counts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def monthly_activities(log: EventLog, *, within_days: int) -> pl.DataFrame:
+def monthly_activities(passages: Passages) -> pl.DataFrame:
     """Count by month the patients with their first event of each activity, and how many were expected.
 
     Parameters
     ----------
-    log : EventLog
-        Any log.
-    within_days : int
-        See `pathways.mining.drift.drift`.
+    passages : Passages
+        Of any log.
 
     Returns
     -------
@@ -238,19 +244,18 @@ def monthly_activities(log: EventLog, *, within_days: int) -> pl.DataFrame:
         to the first event, the end of the window, their death or the end of their observation; ``expected`` gives each
         month at risk the chance of all months as many calendar months from the index.
     """
-    window = _window(log, within_days)
-    if window is None or window.last < window.first:
+    if passages.last < passages.first:
         return pl.DataFrame(schema=MONTH_COLUMNS)
-    passages = _first_passages(log, window).select("patient_id", "activity", event="number")
+    events = passages.frame.select("patient_id", "activity", event="number")
     frames = [
-        _of_activity(name, window, firsts)
-        for (name,), firsts in passages.group_by("activity", maintain_order=True)
+        _of_activity(name, passages, firsts)
+        for (name,), firsts in events.group_by("activity", maintain_order=True)
     ]
     return pl.concat([pl.DataFrame(schema=MONTH_COLUMNS), *frames]).sort(*SERIES, "month")
 
 
-def _of_activity(name: object, window: _Window, firsts: pl.DataFrame) -> pl.DataFrame:
-    people = window.people.join(firsts, on="patient_id", how="left").select(
+def _of_activity(name: object, passages: Passages, firsts: pl.DataFrame) -> pl.DataFrame:
+    people = passages.people.join(firsts, on="patient_id", how="left").select(
         begin=_month("opens"),
         stop=pl.min_horizontal(
             "event", _month("seen_until"), _month("closes") - (pl.col("closes").dt.day() == 1).cast(pl.Int64)
@@ -259,8 +264,8 @@ def _of_activity(name: object, window: _Window, firsts: pl.DataFrame) -> pl.Data
         index=_month("index"),
     )
     arrays = {key: people[key].fill_null(-1).to_numpy().astype(np.int64) for key in people.columns}
-    n_months = window.last - window.first + 1
-    at_risk, events = _risk_table(arrays, window.first, n_months)
+    n_months = passages.last - passages.first + 1
+    at_risk, events = _risk_table(arrays, passages.first, n_months)
     chance = np.divide(
         events.sum(axis=0), at_risk.sum(axis=0), out=np.zeros(at_risk.shape[1]), where=at_risk.sum(axis=0) > 0
     )
@@ -269,7 +274,7 @@ def _of_activity(name: object, window: _Window, firsts: pl.DataFrame) -> pl.Data
             "kind": "activity",
             "source": "",
             "target": name,
-            "number": np.arange(window.first, window.last + 1),
+            "number": np.arange(passages.first, passages.last + 1),
             "n_patients": events.sum(axis=1),
             "n_of": at_risk.sum(axis=1),
             "expected": at_risk @ chance,

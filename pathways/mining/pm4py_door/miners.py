@@ -48,12 +48,12 @@ def discover(variants: Variants, *, noise: float = 0.2) -> ProcessModel:
         There is no patient, or `noise` is not a share.
     """
     _check_share("noise", noise)
-    weights = Counter(weights_of(variants))
+    weights = weights_of(variants)
     parameters = {"noise_threshold": noise, "multiprocessing": False}
     variant = pm4py_module("algo.discovery.inductive.variants." + ("imf" if noise else "im"))
     miner = (variant.IMFUVCL if noise else variant.IMUVCL)(parameters)
     structure = pm4py_module("algo.discovery.inductive.dtypes.im_ds").IMDataStructureUVCL(weights)
-    return _model(miner.apply(structure, parameters), _name(variants))
+    return _model(miner.apply(structure, parameters), _name(variants), from_patients=True)
 
 
 def discover_heuristics(
@@ -107,7 +107,7 @@ def discover_heuristics(
         parameters={**measures, "min_act_count": least_events, "min_dfg_occurrences": least_events},
     )
     petri_net = pm4py_module("objects.conversion.heuristics_net.converter").apply(net)
-    return HeuristicsModel(name=_name(variants), net=petri_net, heuristics_net=net)
+    return HeuristicsModel(name=_name(variants), net=petri_net, from_patients=True, heuristics_net=net)
 
 
 def discover_released(edges: pl.DataFrame, *, level: Level = "activity", name: str = "") -> ProcessModel:
@@ -138,7 +138,7 @@ def discover_released(edges: pl.DataFrame, *, level: Level = "activity", name: s
     follows = {(source, target): n for source, target, n in rows if source != START and target != END}
     graph = pm4py_module("objects.dfg.obj").DFG(Counter(follows), Counter(starts), Counter(ends))
     inductive = pm4py_module("algo.discovery.inductive.algorithm")
-    return _model(inductive.apply(graph, variant=inductive.Variants.IMd), name)
+    return _model(inductive.apply(graph, variant=inductive.Variants.IMd), name, from_patients=False)
 
 
 def _connected(rows: list[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
@@ -149,12 +149,12 @@ def _connected(rows: list[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
     return [row for row in rows if inside.issuperset(row[:2])]
 
 
-def _model(tree: Any, name: str) -> ProcessModel:
+def _model(tree: Any, name: str, *, from_patients: bool) -> ProcessModel:
     """Fold and sort the tree, as pm4py does at the end of its own call."""
     generic = pm4py_module("objects.process_tree.utils.generic")
     folded = generic.fold(tree)
     generic.tree_sort(folded)
-    return ProcessModel(folded, name)
+    return ProcessModel(folded, name, from_patients=from_patients)
 
 
 def _check_share(name: str, value: float) -> None:

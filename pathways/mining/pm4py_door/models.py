@@ -13,6 +13,7 @@ import networkx as nx
 import polars as pl
 
 from eventlogs.errors import LogError
+from eventlogs.patient_level import keep_outside_released
 from pathways.mining.pm4py_door.door import pm4py_module
 
 DEPENDENCY_COLUMNS: dict[str, Any] = {
@@ -36,11 +37,14 @@ class ProcessModel:
         Title.
     net : tuple of pm4py PetriNet, Marking, Marking, or None
         The Petri net with its initial and final marking, where there is no tree.
+    from_patients : bool
+        Found in a log that did not pass the disclosure gate: its file enters no folder ``released``.
     """
 
     tree: Any = field(default=None, repr=False)
     name: str = ""
     net: tuple[Any, Any, Any] | None = field(default=None, repr=False)
+    from_patients: bool = False
 
     def petri_net(self) -> tuple[Any, Any, Any]:
         """Return the Petri net, its initial and its final marking, as pm4py objects."""
@@ -62,13 +66,18 @@ class ProcessModel:
     def write_bpmn(self, path: str | Path) -> None:
         """Write a ``.bpmn`` file (BPMN 2.0 XML) in one move: all of it or nothing."""
         exporter = pm4py_module("objects.bpmn.exporter.exporter")
-        _write(Path(path), ".bpmn", lambda part: exporter.apply(self.bpmn(), part))
+        self._write(Path(path), ".bpmn", lambda part: exporter.apply(self.bpmn(), part))
 
     def write_pnml(self, path: str | Path) -> None:
         """Write a ``.pnml`` file in one move: all of it or nothing."""
         exporter = pm4py_module("objects.petri_net.exporter.exporter")
         net, initial, final = self.petri_net()
-        _write(Path(path), ".pnml", lambda part: exporter.apply(net, initial, part, final_marking=final))
+        self._write(Path(path), ".pnml", lambda part: exporter.apply(net, initial, part, final_marking=final))
+
+    def _write(self, path: Path, suffix: str, write: Callable[[str], object]) -> None:
+        if self.from_patients:
+            keep_outside_released(path, "a model found in a log")
+        _write(path, suffix, write)
 
     def __str__(self) -> str:
         return str(self.tree) if self.tree is not None else f"Petri net of {len(self.activities)} activities"
