@@ -207,10 +207,8 @@ def write(log: EventLog, path: Path) -> None:
         raise LogError(f"{path.name} does not end in .xes or .xes.gz; give a path that does")
     with _created(path) as file:
         file.write(HEAD.encode())
-        of_all = log.horizons.filter(pl.col("patient_id").is_null())
-        file.writelines(
-            f"{line}\n".encode() for line in of_all.select(_horizon(HORIZON_OF_ALL)).to_series().drop_nulls()
-        )
+        of_all = log.horizons.filter(pl.col("patient_id").is_null()).select(_horizon(HORIZON_OF_ALL))
+        file.writelines(f"{line}\n".encode() for line in of_all.to_series().drop_nulls())
         own = _own_horizons(log)
         for events, patients in _slices(log):
             known = patients.join(own, on="patient_id", how="left", maintain_order="left")

@@ -25,7 +25,14 @@ from pathways.disclosure import Released
 from pathways.drawing import map_png, map_svg
 from pathways.mining.kernels import EDGE_COLUMNS, directly_follows, variants
 from pathways.mining.maps import ProcessMap, milestone_log
-from pathways.mining.pm4py_door import Alignments, align, discover_released, load_model, milestone_model
+from pathways.mining.pm4py_door import (
+    Alignments,
+    ProcessModel,
+    align,
+    discover_released,
+    load_model,
+    milestone_model,
+)
 from pathways.study import SelectedStudy, Study, write_json
 
 TABLES = (".csv", ".parquet")
@@ -233,9 +240,19 @@ def _alignments(asked: Asked, path: Path) -> Meta:
 
 def _aligned(asked: Asked) -> Alignments:
     if asked.model is not None:
-        return align(ProcessMap.from_log(asked.log(), level=asked.level), load_model(asked.model))
+        log, model = asked.log(), load_model(asked.model)
+        _check_shared(model, log)
+        return align(ProcessMap.from_log(log, level=asked.level), model)
     pathway = asked.study.needed_pathway()
     return align(ProcessMap.from_log(milestone_log(asked.study.log(), pathway)), milestone_model(pathway))
+
+
+def _check_shared(model: ProcessModel, log: EventLog) -> None:
+    if not set(model.activities) & set(log.activities):
+        raise InputError(
+            f"{model.name} names no activity of the log at this level; its tasks are called as the log's activities "
+            f"({', '.join(log.activities[:3])} …), or choose another --level"
+        )
 
 
 def _model_name(asked: Asked) -> str:

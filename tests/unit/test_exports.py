@@ -265,6 +265,11 @@ def test_wrong_words_are_told(study: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="without a pathway definition"):
         export(study, "alignments", tmp_path / "x.csv")
     assert not list(tmp_path.iterdir())
+    reference_model([Step(("other",))]).write_pnml(tmp_path / "other.pnml")
+    with pytest.raises(
+        InputError, match=r"other names no activity of the log at this level; .*\(a, b, c …\)"
+    ):
+        export(study, "alignments", tmp_path / "x.csv", model=tmp_path / "other.pnml")
 
 
 def test_the_command_says_what_it_wrote(

@@ -126,7 +126,7 @@ def drift(
     pathway : Pathway, optional
         Gives phases; needed for them only.
     level : {'activity', 'phase'}
-        What steps and activities are; codes are always those of activities, and looked at by activity only.
+        What steps and activities are; codes are always those of activities.
     within_days : int
         Days after the index date that are looked at, 1 or more.
     step_days : int
@@ -156,10 +156,8 @@ def drift(
     seen = _at(log, pathway, level)
     passages = Passages.of(seen, within_days)
     steps = monthly_steps(passages, step_days=step_days)
-    tables = [steps, monthly_activities(passages)]
-    if level == "activity":
-        tables.append(monthly_codes(passages))
-    months = pl.concat(tables)
+    coded = passages if level == "activity" else Passages.of(log, within_days)
+    months = pl.concat([steps, monthly_activities(passages), monthly_codes(coded)])
     found = find_changes(months, seed=seed)
     phases = pathway.phase_of() if pathway is not None and level == "phase" else {}
     return Drift(

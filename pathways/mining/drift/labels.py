@@ -138,13 +138,14 @@ def _touched(rows: pl.DataFrame, log: EventLog, phases: Mapping[str, str]) -> pl
     ends = pl.concat(
         [
             rows.filter(pl.col("kind") != "code").select("row", step="target"),
-            rows.filter(pl.col("kind") != "activity").select("row", step="source"),
+            rows.filter(pl.col("kind") == "edge").select("row", step="source"),
         ]
     )
     activities = pl.DataFrame({"activity": log.activities}, schema={"activity": pl.String}).with_columns(
         step=pl.col("activity").replace(phases)
     )
-    return ends.join(activities, on="step").select("row", "activity").unique()
+    of_codes = rows.filter(pl.col("kind") == "code").select("row", activity="source")
+    return pl.concat([ends.join(activities, on="step").select("row", "activity"), of_codes]).unique()
 
 
 def _by_list(rows: pl.DataFrame, touched: pl.DataFrame, log: EventLog, known: pl.DataFrame) -> pl.DataFrame:
