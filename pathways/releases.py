@@ -80,6 +80,8 @@ class Material:
     molecules : polars.DataFrame or None
         The molecule of each code of a medicine (`pathways.mining.codes.MOLECULE_COLUMNS`), where the source rows are
         known: then maps are also made by code.
+    found : polars.DataFrame or None
+        What became of each patient (`pathways.mining.outcomes.outcomes`); None: what the log says.
     """
 
     log: EventLog = field(repr=False)
@@ -91,6 +93,7 @@ class Material:
     cutoff: date | None = None
     ties: Ties = "order"
     molecules: pl.DataFrame | None = field(default=None, repr=False)
+    found: pl.DataFrame | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, study: Study, policy: DisclosurePolicy = POLICY) -> Material:
@@ -158,7 +161,7 @@ def maps(material: Material, done: Mapping[str, Released]) -> list[Released]:
     Variants are sequences of milestones where the definition names some; else whole sequences of activities.
     """
     log, pathway, gate = material.log, material.pathway, _gate(material)
-    by_level = process_maps(log, pathway, material.molecules)
+    by_level = process_maps(log, pathway, material.molecules, material.found)
     nodes, edges = release_map(by_level, pathway=pathway, **gate)
     delays = release_delays(by_level, edges, **gate)
     if pathway is not None and pathway.milestones:
@@ -273,7 +276,7 @@ def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
 RELEASES: tuple[Release, ...] = (maps, breakdowns, conformance, incidence, groups, over_time, summary)
 """What `mine` releases, in the order in which tables protect each other."""
 
-OF_SELECTIONS: tuple[Release, ...] = (maps, breakdowns, summary)
+OF_SELECTIONS: tuple[Release, ...] = (maps, breakdowns, conformance, summary)
 """What `mine` releases of a selection of patients: what `pathways.disclosure.selections` can protect."""
 
 OF_SETS: tuple[Release, ...] = (maps, summary)

@@ -28,7 +28,9 @@ from pathways.disclosure.policy import DisclosurePolicy, check_enough
 from pathways.disclosure.selections import Beside, protect_tables, release_attrition
 from pathways.filters import FilterStack
 from pathways.mining.codes import by_code
+from pathways.mining.kernels import END
 from pathways.mining.maps import phase_log
+from pathways.mining.outcomes import outcomes
 from pathways.releases import OF_SELECTIONS, Material, released
 from pathways.study import Study, replacing, write_json
 
@@ -36,6 +38,12 @@ LANGUAGES: tuple[Language, ...] = ("fr", "en")
 
 EVERYBODY: dict[Language, str] = {"fr": "tous les patients", "en": "all patients"}
 """What step 0 of the attrition is called."""
+
+HIDDEN = "hidden"
+"""Column of an entry's sets: the groups of a comparison of which nothing is told, together."""
+
+REST = "?"
+"""What a comparison calls that set."""
 
 KINDS = {"nodes": "activity", "edges": "edge", "variants": "variant"}
 """What a comparison calls the rows of a table."""
@@ -125,13 +133,20 @@ def prepare(study: Study, stack: FilterStack, policy: DisclosurePolicy) -> Prepa
     origin = Origin(material.origin.study, words["fr"], stack.hash)
     others = [*_nested(log, told["patients"], entries), *_territories(log, told["patients"], whole)]
     shown, leaving = protect_tables(
-        released(replace(material, log=logs[-1], origin=origin, molecules=None), OF_SELECTIONS),
+        released(_of_selection(material, logs[-1], origin, stack), OF_SELECTIONS),
         Beside(whole, others, stack.cuts_events, stack.cuts_activities),
         policy,
     )
     attrition = release_attrition(_attrition(stack, words, told), policy=policy, origin=origin)
     sets = pl.DataFrame({"patient_id": log.patients["patient_id"], **told})
     return Prepared(stack, words, Entry(_key(stack, policy), sets, shown), (*leaving, attrition))
+
+
+def _of_selection(material: Material, chosen: EventLog, origin: Origin, stack: FilterStack) -> Material:
+    """Return the material of a selection: what became of its patients is what the whole log says, not a cut one."""
+    ends = _ends(material).join(chosen.patients, on="patient_id", how="semi")
+    found = ends.clear() if stack.cuts_time else ends
+    return replace(material, log=chosen, origin=origin, molecules=None, found=found)
 
 
 def _key(stack: FilterStack, policy: DisclosurePolicy) -> str:
@@ -192,11 +207,20 @@ def flags_of(log: EventLog, entry: Entry) -> dict[str, Flags]:
 
 def check_nodes(material: Material, nodes: pl.DataFrame, chosen: Sequence[Flags]) -> None:
     """Refuse a selection that holds, or is, nearly all patients of a node of the study's own map."""
-    levels = _levels(material)
+    levels, ends = _levels(material), _ends(material)
     for level, name in nodes.drop_nulls("n_patients").select("level", "activity").rows():
-        node = among(material.log, levels[level].events.filter(activity=name))
+        members = (
+            ends.filter(outcome=name) if name.startswith(END) else levels[level].events.filter(activity=name)
+        )
+        node = among(material.log, members)
         if any(few_apart(one, [node], material.policy, nested=True) for one in chosen):
             raise DisclosureRefused(REFUSAL)
+
+
+def _ends(material: Material) -> pl.DataFrame:
+    """Return what became of each patient with events, as the study's own map tells it."""
+    silence_days = None if material.pathway is None else material.pathway.cohort.silence_days
+    return outcomes(material.log, silence_days).join(material.log.events, on="patient_id", how="semi")
 
 
 def _levels(material: Material) -> dict[str, EventLog]:
@@ -291,6 +315,11 @@ def remember(study: Study, entry: Entry, filters: str) -> None:
         for name, frame in entry.tables.items():
             frame.write_parquet(folder / "tables" / f"{name}.parquet")
         (folder / "filters.toml").write_text(filters, encoding="utf-8")
+        write_json(folder / "entry.json", {"at": _now(), "patients": int(entry.sets["patients"].sum())})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def beside_groups(
@@ -376,6 +405,7 @@ def remember_groups(
     *,
     of: str,
     policy: DisclosurePolicy,
+    rest: str = "",
 ) -> None:
     """Compare the groups of a comparison with what the study released, and write them into the ledger.
 
@@ -396,6 +426,8 @@ def remember_groups(
         Names the comparison: the same text for the same groups.
     policy : DisclosurePolicy
         Of the comparison.
+    rest : str
+        Names the group of which nothing is told, if there is one: it must not be told apart later (`tells_apart`).
 
     Raises
     ------
@@ -417,10 +449,41 @@ def remember_groups(
             "patient_id": log.patients["patient_id"],
             "patients": flags,
             "with_events": flags & among(log, log.events),
+            **({HIDDEN: flags} if name == rest else {}),
         }
         remember(
             study, Entry(keys[name], pl.DataFrame(sets), tables.get(name, {})), f"# group of {of}: {name}\n"
         )
+
+
+def tells_apart(study: Study, log: EventLog, groups: Mapping[str, pl.DataFrame], *, of: str) -> list[str]:
+    """Return the groups that would tell the hidden ones of an earlier comparison apart.
+
+    They hold some of its hidden patients and not all, and beside them nobody or whole groups that are told: the hidden
+    ones could be had by subtraction.
+
+    Parameters
+    ----------
+    study, log, groups
+        As in `beside_groups`.
+    of : str
+        Names the comparison of these groups: what it left in the ledger is not looked at.
+    """
+    own = {group_key(of, name) for name in (*groups, REST)}
+    entries = [entry for entry in read_ledger(study) if entry.key.rpartition("-")[0] not in own]
+    told = [flags_of(log, entry) for entry in entries]
+    hidden = [sets[HIDDEN] for sets in told if HIDDEN in sets]
+    known = [sets["patients"] for sets in told if HIDDEN not in sets]
+    members = {name: among(log, frame) for name, frame in groups.items()}
+    return [name for name, flags in members.items() if any(_splits(flags, rest, known) for rest in hidden)]
+
+
+def _splits(group: Flags, rest: Flags, known: Sequence[Flags]) -> bool:
+    inside, beside = group & rest, group & ~rest
+    if not inside.any() or np.array_equal(inside, rest):
+        return False
+    whole = [flags for flags in known if not (flags & rest).any() and not (flags & ~beside).any()]
+    return bool(np.array_equal(np.any([*whole, np.zeros_like(group)], axis=0), beside))
 
 
 def describe(folder: Path, prepared: Prepared, name: str, policy: DisclosurePolicy) -> None:
@@ -430,7 +493,7 @@ def describe(folder: Path, prepared: Prepared, name: str, policy: DisclosurePoli
         "hash": prepared.stack.hash,
         "name": name,
         "threshold": policy.threshold,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "at": _now(),
         **{f"words_{language}": list(prepared.words[language]) for language in LANGUAGES},
     }
     write_json(folder / "selection.json", said)

@@ -315,7 +315,7 @@ def _traits(
         _safe_shares(
             clustering.traits.filter(pl.col("kind") == kind, pl.col("trait") == trait),
             rows["cluster"].to_list(),
-            known,
+            _told_limits(clustering, str(kind), str(trait), known, pathway),
             policy,
         )
         for (kind, trait), rows in wanted.group_by("kind", "trait", maintain_order=True)
@@ -344,7 +344,10 @@ _SHARE_COLUMNS: dict[str, Any] = {name: TRAIT_COLUMNS[name] for name in ("cluste
 
 
 def _safe_shares(
-    one_trait: pl.DataFrame, wanted: list[int], known: pl.DataFrame, policy: DisclosurePolicy
+    one_trait: pl.DataFrame,
+    wanted: list[int],
+    limits: pl.DataFrame,
+    policy: DisclosurePolicy,
 ) -> pl.DataFrame:
     """Round the shares of one trait in some clusters, and drop those that say too much, the narrowest first."""
     rows = one_trait.sort("cluster").with_columns(
@@ -352,7 +355,8 @@ def _safe_shares(
         percent_elsewhere=_rounded("n_with_elsewhere", "n_elsewhere"),
     )
     clusters = rows["cluster"].to_list()
-    low, high = _told_limits(rows, known)
+    bounds = rows.join(limits, on="cluster", how="left", maintain_order="left")
+    low, high = (bounds[name].to_numpy().astype(np.float64) for name in ("low", "high"))
     kept = set(wanted)
     while kept:
         spans = _spans(rows, low, high, [cluster in kept for cluster in clusters])
@@ -368,21 +372,37 @@ def _rounded(part: str, whole: str) -> pl.Expr:
     return ((share + 0.5).floor() * SHARE_STEP).cast(pl.Int64)
 
 
-def _told_limits(rows: pl.DataFrame, known: pl.DataFrame) -> tuple[Numbers, Numbers]:
-    """Return how many patients of each cluster have the trait at least and at most, by the listed sequences."""
-    if rows["kind"].first() == "activity":
-        return np.zeros(rows.height), rows["n_patients"].to_numpy().astype(np.float64)
+def _told_limits(
+    clustering: Clustering, kind: str, trait: str, known: pl.DataFrame, pathway: Pathway | None
+) -> pl.DataFrame:
+    """Return, by ``cluster``, how many patients have a trait at least (``low``) and at most (``high``).
+
+    Who has an activity has its step, and who has the only activity of a step is who has the step.
+    """
+    step, is_same = (trait, True) if kind != "activity" else _step_of(clustering, trait, pathway)
     listed = known.filter(pl.col("n_told") > 0).with_row_index("row")
-    sums = listed.group_by("cluster").agg(told=pl.col("n_told").sum())
-    having = _marks(listed).filter(pl.col("mark") == rows["trait"].first())
-    inside = having.group_by("cluster").agg(with_it=pl.col("n_told").sum())
+    having = _marks(listed).filter(pl.col("mark") == step)
+    told = pl.col("n_told").sum()
     counts = (
-        rows.join(sums, on="cluster", how="left", maintain_order="left")
-        .join(inside, on="cluster", how="left", maintain_order="left")
+        clustering.clusters.select("cluster", "n_patients")
+        .join(listed.group_by("cluster").agg(told=told), on="cluster", how="left")
+        .join(having.group_by("cluster").agg(with_it=told), on="cluster", how="left")
         .with_columns(pl.col("told", "with_it").fill_null(0))
     )
-    at_most = counts["n_patients"] - (counts["told"] - counts["with_it"])
-    return counts["with_it"].to_numpy().astype(np.float64), at_most.to_numpy().astype(np.float64)
+    is_step = kind != "activity" or step in known["sequence"].explode()
+    without = pl.col("told") - pl.col("with_it") if is_step else pl.lit(0)
+    low = pl.col("with_it") if is_same else pl.lit(0)
+    return counts.select("cluster", low=low, high=pl.col("n_patients") - without)
+
+
+def _step_of(clustering: Clustering, activity: str, pathway: Pathway | None) -> tuple[str, bool]:
+    """Return the step that an activity belongs to, and whether it is the only one of the log that does."""
+    if pathway is None or clustering.level == "activity":
+        return activity, True
+    phases = pathway.phase_of()
+    every = clustering.traits.filter(pl.col("kind") == "activity")["trait"].unique().to_list()
+    phase = phases.get(activity, activity)
+    return phase, sum(phases.get(name, name) == phase for name in every) == 1
 
 
 def _spans(rows: pl.DataFrame, low: Numbers, high: Numbers, shown: list[bool]) -> Numbers:

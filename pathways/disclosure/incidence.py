@@ -94,6 +94,8 @@ class RoundedCounts:
         Patients who wait, rounded down to the edge of a cell.
     cells : list of array of int
         Where the cells of each row begin, and the end of the last one; then those of `n_patients`.
+    most : int
+        Published number of the patients of whom those who wait are a part.
     """
 
     level: str
@@ -103,6 +105,7 @@ class RoundedCounts:
     counts: Counts = field(repr=False)
     n_patients: int
     cells: list[Counts] = field(repr=False)
+    most: int
 
 
 @dataclass(frozen=True)
@@ -281,7 +284,7 @@ def _since_index(level: str, name: str, waits: Waits, known: Known) -> RoundedCo
     ]
     causes: list[Curve] = [(cause, name) for cause in CAUSES]
     rounded = _rounded(counts, int(part["n"].sum()), cells, known)
-    return RoundedCounts(level, INDEX, name, causes, *rounded, cells)
+    return RoundedCounts(level, INDEX, name, causes, *rounded, cells, known.n_patients)
 
 
 def _after(level: str, source: str, waits: Waits, known: Known) -> RoundedCounts | None:
@@ -305,7 +308,8 @@ def _after(level: str, source: str, waits: Waits, known: Known) -> RoundedCounts
     named: list[Curve] = [("step", name) for name in (*targets, ELSEWHERE)]
     causes = [*named, *((cause, None) for cause in CAUSES[1:])]
     rounded = _rounded(counts, int(part["n"].sum()), cells, known)
-    return RoundedCounts(level, source, None, causes, *rounded, cells)
+    most = known.nodes.get((level, source)) or known.n_patients
+    return RoundedCounts(level, source, None, causes, *rounded, cells, most)
 
 
 def _by_day(part: pl.DataFrame) -> Counts:
@@ -441,12 +445,15 @@ def _blurred(told: pl.DataFrame) -> pl.DataFrame:
 
 
 def _as_waits(rounded: RoundedCounts) -> Waits:
-    """Return waits with the middle of each cell."""
+    """Return waits with the middle of each cell, scaled where the middles add up to more than the patients."""
     rows = zip(rounded.counts, rounded.cells, strict=False)
-    on = _half_a_step_early(np.diff([_middle(row, cells) for row, cells in rows], axis=1, prepend=0))
-    n_patients = int(_middle(np.array([rounded.n_patients]), rounded.cells[-1])[0])
+    by_day = np.array([_middle(row, cells) for row, cells in rows])
+    n_patients = min(int(_middle(np.array([rounded.n_patients]), rounded.cells[-1])[0]), rounded.most)
+    scale = min(1.0, n_patients / max(int(by_day[:, -1].sum()), 1))
+    scaled: Counts = np.floor(by_day * scale).astype(np.int64)
+    on = _half_a_step_early(np.diff(scaled, axis=1, prepend=np.int64(0)))
     still = np.zeros((len(on), 1), dtype=np.int64)
-    still[-1] = max(n_patients - int(on.sum()), 0)
+    still[-1] = n_patients - int(on.sum())
     days = (*GRID, GRID[-1] + 1)
     row, day = (place.ravel() for place in np.indices((len(on), len(days))))
     causes, targets = zip(*rounded.causes, strict=True)

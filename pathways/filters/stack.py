@@ -108,6 +108,11 @@ class FilterStack:
         return any(verb.keeps == "events" for verb in self.verbs)
 
     @property
+    def cuts_time(self) -> bool:
+        """Whether a verb leaves out all events of some time: the last that is left is not how a pathway ended."""
+        return any(isinstance(verb, CutToPeriod | CutToDays) for verb in self.verbs)
+
+    @property
     def cuts_activities(self) -> bool:
         """Whether a verb leaves out all events of some activities."""
         return any(isinstance(verb, KeepActivities | DropActivities) for verb in self.verbs)

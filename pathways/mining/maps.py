@@ -331,7 +331,10 @@ def _svg_node(x: int, row: dict[str, Any]) -> str:
 
 
 def process_maps(
-    log: EventLog, pathway: Pathway | None, molecules: pl.DataFrame | None = None
+    log: EventLog,
+    pathway: Pathway | None,
+    molecules: pl.DataFrame | None = None,
+    found: pl.DataFrame | None = None,
 ) -> dict[Level, ProcessMap]:
     """Return the map of a log by activity and, with a definition that has phases, by phase.
 
@@ -343,8 +346,11 @@ def process_maps(
         Gives phases, and the silence after which a patient counts as lost.
     molecules : polars.DataFrame, optional
         `pathways.mining.codes.MOLECULE_COLUMNS`: where given, also the map by code.
+    found : polars.DataFrame, optional
+        What became of each patient, as `outcomes`; default: what the log says, with that silence.
     """
-    found = outcomes(log, None if pathway is None else pathway.cohort.silence_days)
+    if found is None:
+        found = outcomes(log, None if pathway is None else pathway.cohort.silence_days)
     maps: dict[Level, ProcessMap] = {"activity": ProcessMap.from_log(log, found=found)}
     if pathway is not None and pathway.phases:
         maps["phase"] = ProcessMap.from_log(phase_log(log, pathway), level="phase", found=found)

@@ -255,3 +255,24 @@ def test_the_reference_page_names_every_key() -> None:
         CODE_SYSTEMS
     )
     assert [word for word in sorted(words) if f"`{word}`" not in page] == []
+
+
+def test_the_example_of_the_reference_page_is_a_rule() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "definition.md").read_text(encoding="utf-8")
+    rule = page[page.index("[reference.radiotherapy]") :].split("```")[0]
+    read = parse(f'extends = "breast_cancer"\nid = "own"\n{rule}', "own.toml").reference["radiotherapy"]
+    assert read.within_days == 84 and read.applies_if and list(read.excused_by) == ["mastectomy"]
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_each_cancer_has_a_reference_pathway_of_sourced_rules(name: str) -> None:
+    reference = load(name).reference
+    assert 5 <= len(reference) <= 8 and {rule.kind for rule in reference} >= {
+        "existence",
+        "response",
+        "absence",
+    }
+    for rule in reference:
+        assert rule.source and rule.label.keys() == rule.violation.keys() == {"fr", "en"}
+        assert rule.evidence != "operational" or rule.source.startswith("operational: ")
+        assert all(excuse.source for excuse in rule.excused_by.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -152,6 +153,23 @@ def test_no_small_count_is_shown(seed: int) -> None:
         assert counts.filter(word=">".join(sequence))["n_patients"].item() >= 11
 
 
+def told_limits(
+    found: Clustering, tables: dict[str, Released], step: str
+) -> tuple[dict[int, float], dict[int, float]]:
+    """What listed sequences say of who has a step, or a pair; each phase has one activity here."""
+    low = dict.fromkeys(found.clusters["cluster"].to_list(), 0.0)
+    high = {c: float(n) for c, n in found.clusters.select("cluster", "n_patients").rows()}
+    for sequence, n, rest, cluster in (
+        unlisted(found, tables["variants"].frame).select("sequence", "n_patients", "rest", "cluster").rows()
+    ):
+        has = step in [*sequence, *map(" → ".join, pairwise(sequence))]
+        if has:
+            low[cluster] += n - rest
+        elif "→" in step or step in ("P0", "P1", "P2", "P3"):
+            high[cluster] -= n - rest
+    return low, high
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_rounded_shares_span_the_threshold(seed: int) -> None:
     log, pathway = study(seed, 900)
@@ -161,7 +179,8 @@ def test_rounded_shares_span_the_threshold(seed: int) -> None:
     for (kind, trait), rows in renumbered(found, tables, "cluster_traits").group_by("kind", "trait"):
         true = found.traits.filter(kind=kind, trait=trait)
         total = true.filter(cluster=1).select(pl.col("n_with") + pl.col("n_with_elsewhere")).item()
-        low, high = dict.fromkeys(sizes, 0.0), {c: float(size) for c, size in sizes.items()}
+        step = trait if kind != "activity" else f"P{int(trait[1:])}"
+        low, high = told_limits(found, tables, step)
         for row in rows.to_dicts():
             c = row["cluster"]
             inside = [(row["percent"] + way * 5) / 100 * sizes[c] for way in (-1, 1)]

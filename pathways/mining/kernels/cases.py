@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pathways.mining.kernels.arrow import series
 from pathways.mining.kernels.sequences import DAY_US, Flags, Integers, Sequences
 from pathways.mining.kernels.sources import Log, Source
 
@@ -75,14 +76,14 @@ def _run_starts(seq: Sequences) -> Flags:
 def _binary(offsets: Integers, letters: NDArray[Any]) -> pl.Series:
     buffers = [None, pa.py_buffer(offsets.astype(np.int64)), pa.py_buffer(np.ascontiguousarray(letters))]
     array = pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
-    return pl.Series(array, dtype=pl.Binary)
+    return series(array)
 
 
 def _spell(words: pl.Series, names: list[str], letter: np.dtype[Any]) -> pl.Series:
     """Return each byte string as its list of activity names."""
     letters = np.frombuffer(b"".join(words), dtype=letter).astype(np.int64)
     lengths = words.bin.size().to_numpy() // letter.itemsize
-    offsets = pa.array(np.append(0, np.cumsum(lengths)), type=pa.int64())
+    offsets = pa.py_buffer(np.append(0, np.cumsum(lengths)).astype(np.int64))
     activities = pl.Series(names, dtype=pl.String).gather(letters).to_arrow()
-    lists = pa.LargeListArray.from_arrays(offsets, activities)
-    return pl.Series(lists, dtype=pl.List(pl.String))
+    kind = pa.large_list(activities.type)
+    return series(pa.Array.from_buffers(kind, len(words), [None, offsets], children=[activities]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -44,7 +44,7 @@ DEVIATION_COLUMNS: dict[str, Any] = {
 
 SKIP = ">>"
 BATCH: dict[str, int] = {"pm4py": 1, "r4pm": 256}
-"""Variants between two looks at the clock."""
+"""Variants that an engine is given at once."""
 R4PM_STATES_A_SECOND = 1_000_000
 """States that r4pm's search is let visit for a second of budget: it counts states, not time."""
 
@@ -139,10 +139,9 @@ class Alignments:
 
     def __repr__(self) -> str:
         left = f", {self.n_unaligned_patients} patients not aligned" if self.n_unaligned_patients else ""
-        return (
-            f"Alignments({self.frame.height} variants, {self.n_patients} patients{left}, "
-            f"average fitness {self.average_fitness or 0:.3f})"
-        )
+        fitness = self.average_fitness
+        told = "" if fitness is None else f", average fitness {fitness:.3f}"
+        return f"Alignments({self.frame.height} variants, {self.n_patients} patients{left}{told})"
 
 
 def align(
@@ -162,8 +161,8 @@ def align(
     model : ProcessModel
         Discovered, or what should happen (`load_model`, `reference_model`).
     engine : {'pm4py', 'r4pm'}
-        pm4py's Dijkstra search of less memory, or r4pm's, ten and more times faster
-        (``pip install care-pathways[fast]``).
+        pm4py's Dijkstra search of less memory, or r4pm's, several times faster still
+        (``pip install care-pathways[fast]``); see ``tests/bench/bench_models.py``.
     seconds, seconds_per_variant : float
         Budget of the whole and of each variant. A variant for which it is not enough is returned unaligned. r4pm
         counts the states that it visits instead of the time of a variant (`R4PM_STATES_A_SECOND`).
@@ -192,13 +191,21 @@ def align(
 def _within(
     words: Sequence[Word], search: _Search, batch: int, seconds: float, seconds_per_variant: float
 ) -> list[Found]:
-    """Search batch by batch until the time is over; what comes after is not found."""
+    """Search until the time is over: batches with an equal part each, then again what that was not enough for."""
     end = time.monotonic() + seconds
-    found: list[Found] = []
+    found: dict[Word, Found] = {}
+
+    def seek(some: Sequence[Word]) -> None:
+        left = end - time.monotonic()
+        if left > 0:
+            found.update(zip(some, search(some, min(seconds_per_variant, left / len(some))), strict=True))
+
     for first in range(0, len(words), batch):
-        some, left = words[first : first + batch], end - time.monotonic()
-        found += search(some, min(seconds_per_variant, left)) if left > 0 else [None] * len(some)
-    return found
+        seek(words[first : first + batch])
+    for word in words if batch > 1 else ():
+        if found.get(word) is None:
+            seek([word])
+    return [found.get(word) for word in words]
 
 
 def shortest_run(model: ProcessModel, seconds: float = 60.0) -> int:
@@ -221,13 +228,13 @@ def shortest_run(model: ProcessModel, seconds: float = 60.0) -> int:
 
 
 def _shortest_of(tree: Any) -> int:
-    """Return the shortest run of a process tree: a choice takes its shortest branch, a loop is done once."""
+    """Return the shortest run of a process tree: a choice takes its shortest branch, a loop is not redone."""
     if tree.operator is None:
         return 0 if tree.label is None else 1
     runs = [_shortest_of(child) for child in tree.children]
     if tree.operator.name in ("XOR", "OR"):
         return min(runs)
-    return runs[0] if tree.operator.name == "LOOP" else sum(runs)
+    return runs[0] + sum(runs[2:]) if tree.operator.name == "LOOP" else sum(runs)
 
 
 def _row(word: Word, n_patients: int, moves: Found, shortest: int) -> tuple[Any, ...]:
@@ -295,7 +302,7 @@ def _r4pm_search(model: ProcessModel) -> _Search:
         options = {**R4PM_OPTIONS, "max_states": max(1, int(seconds * R4PM_STATES_A_SECOND))}
         with _projected(words) as projection:
             results = alignments.align_variants(net, projection, options)
-        found = {tuple(one["activities"]): one["result"].get("Ok") for one in results}
+        found = {tuple(one["activities"]): _r4pm_result(one["result"]) for one in results}
         return [_r4pm_moves(found[word], word, labels) for word in words]
 
     return search
@@ -316,6 +323,15 @@ def _projected(words: Sequence[Word]) -> Iterator[str]:
     finally:
         r4pm.remove_item(log)
         r4pm.remove_item(projection)
+
+
+def _r4pm_result(result: Mapping[str, Any]) -> Any:
+    """Return what was found, or None where the limit of states came first."""
+    if "Ok" in result:
+        return result["Ok"]
+    if result["Err"] == {"SearchError": "LimitReached"}:
+        return None
+    raise ModelError(f"r4pm can't align with this model ({result['Err']}); use the engine pm4py")
 
 
 R4PM_COLUMNS = {"case:concept:name": pl.String, "concept:name": pl.String, "time:timestamp": pl.Int64}

@@ -48,7 +48,7 @@ def discover(variants: Variants, *, noise: float = 0.2) -> ProcessModel:
         There is no patient, or `noise` is not a share.
     """
     _check_share("noise", noise)
-    weights = Counter(weights_of(variants))
+    weights = weights_of(variants)
     parameters = {"noise_threshold": noise, "multiprocessing": False}
     variant = pm4py_module("algo.discovery.inductive.variants." + ("imf" if noise else "im"))
     miner = (variant.IMFUVCL if noise else variant.IMUVCL)(parameters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -16,7 +17,7 @@ Word = tuple[str, ...]
 
 
 def frame_of(variants: Variants) -> pl.DataFrame:
-    """Return ``variant``, ``n_patients``.
+    """Return ``variant``, ``n_patients``, without the row of a released frame that names no activity.
 
     Raises
     ------
@@ -24,14 +25,18 @@ def frame_of(variants: Variants) -> pl.DataFrame:
         There is no patient.
     """
     frame = variants.variants if isinstance(variants, ProcessMap) else variants
-    if frame.is_empty():
+    named = frame.filter(pl.col("variant").list.len() > 0)
+    if named.is_empty():
         raise LogError("the map has no patient; a model needs at least one")
-    return frame.select("variant", "n_patients")
+    return named.select("variant", "n_patients")
 
 
-def weights_of(variants: Variants) -> dict[Word, int]:
-    """Return patients by sequence, most frequent first."""
-    return {tuple(word): n for word, n in frame_of(variants).rows()}
+def weights_of(variants: Variants) -> Counter[Word]:
+    """Return patients by sequence, in the order of the rows; a sequence that comes twice is counted together."""
+    weights: Counter[Word] = Counter()
+    for word, n in frame_of(variants).rows():
+        weights[tuple(word)] += n
+    return weights
 
 
 def events_of(variants: Variants) -> pl.DataFrame:
@@ -78,7 +83,7 @@ def terminals(variants: Variants, place: int) -> dict[str, int]:
     return dict(_counted(rows, "activity").rows())
 
 
-def prefixes(weights: dict[Word, int]) -> dict[Word, Counter[str]]:
+def prefixes(weights: Mapping[Word, int]) -> dict[Word, Counter[str]]:
     """Return, by proper prefix and the empty one, the patients by what comes next."""
     following: dict[Word, Counter[str]] = {}
     for word, n in weights.items():
