@@ -315,6 +315,11 @@ def remember(study: Study, entry: Entry, filters: str) -> None:
         for name, frame in entry.tables.items():
             frame.write_parquet(folder / "tables" / f"{name}.parquet")
         (folder / "filters.toml").write_text(filters, encoding="utf-8")
+        write_json(folder / "entry.json", {"at": _now(), "patients": int(entry.sets["patients"].sum())})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def beside_groups(
@@ -488,7 +493,7 @@ def describe(folder: Path, prepared: Prepared, name: str, policy: DisclosurePoli
         "hash": prepared.stack.hash,
         "name": name,
         "threshold": policy.threshold,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "at": _now(),
         **{f"words_{language}": list(prepared.words[language]) for language in LANGUAGES},
     }
     write_json(folder / "selection.json", said)
