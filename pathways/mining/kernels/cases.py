@@ -81,9 +81,14 @@ def _binary(offsets: Integers, letters: NDArray[Any]) -> pl.Series:
 
 def _spell(words: pl.Series, names: list[str], letter: np.dtype[Any]) -> pl.Series:
     """Return each byte string as its list of activity names."""
-    letters = np.frombuffer(b"".join(words), dtype=letter).astype(np.int64)
-    lengths = words.bin.size().to_numpy() // letter.itemsize
-    offsets = pa.py_buffer(np.append(0, np.cumsum(lengths)).astype(np.int64))
-    activities = pl.Series(names, dtype=pl.String).gather(letters).to_arrow()
-    kind = pa.large_list(activities.type)
-    return series(pa.Array.from_buffers(kind, len(words), [None, offsets], children=[activities]))
+    if words.is_empty():
+        return pl.Series(dtype=pl.List(pl.String))
+    _, ends, stored = words.to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()
+    bytes_before = np.frombuffer(ends, dtype=np.int64, count=len(words) + 1)
+    letters = np.frombuffer(stored, dtype=letter, count=int(bytes_before[-1]) // letter.itemsize)
+    activities = pl.Series(names, dtype=pl.String).gather(letters.astype(np.uint32)).to_arrow()
+    offsets = pa.py_buffer(bytes_before // letter.itemsize)
+    lists = pa.Array.from_buffers(
+        pa.large_list(activities.type), len(words), [None, offsets], children=[activities]
+    )
+    return series(lists)

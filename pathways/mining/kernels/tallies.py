@@ -14,7 +14,7 @@ DENSE_CELLS = 1 << 23
 WAITING = 1 << 18
 """Values that wait to be counted together, at least."""
 
-WHOLE_DAYS = 2048
+WHOLE_DAYS = 1024
 """Delays of 0 to so many whole days are counted by day; others by their microseconds."""
 
 
@@ -39,7 +39,7 @@ class Tally:
         """Count each of these values once more, or so many times more."""
         self._waiting.append((cells, times))
         self._n_waiting += len(cells)
-        n_cells = len(self._cells) if self._dense is None else self._n_cells // 2
+        n_cells = len(self._cells) if self._dense is None else self._n_cells
         if self._n_waiting >= max(WAITING, n_cells):
             self._count()
 
@@ -135,12 +135,7 @@ class Delays:
         )
         if not self._others:
             return whole
-        return (
-            pl.concat([whole, self._added()])
-            .group_by("group", "delay_us")
-            .agg(pl.col("n").sum())
-            .sort("group", "delay_us")
-        )
+        return pl.concat([whole, self._added()]).sort("group", "delay_us")
 
     def statistics(self) -> pl.DataFrame:
         """Return ``group``, ``n``, then mean, median, p90, minimum and maximum in days, one row a group seen.
