@@ -17,17 +17,26 @@ import numpy as np
 import polars as pl
 
 from eventlogs.activities import Attribution
-from eventlogs.errors import InputError, StudyError, did_you_mean
+from eventlogs.errors import DisclosureRefused, InputError, StudyError, did_you_mean
 from eventlogs.log import EventLog
 from pathways.definition import Pathway
 from pathways.disclosure import DisclosurePolicy, Origin, Released
 from pathways.disclosure.compare import BESIDE_COLUMNS, EVERYBODY, release_contrast
-from pathways.disclosure.ledger import few_apart
+from pathways.disclosure.ledger import REFUSAL, few_apart
 from pathways.filters import FilterStack
 from pathways.mining.compare import compare
 from pathways.mining.groups import COLUMNS, Groups, by_column, by_facility, by_period, by_sets
 from pathways.releases import Material
-from pathways.selections import among, beside_groups, check_nodes, flags_of, read_ledger, remember_groups
+from pathways.selections import (
+    REST,
+    among,
+    beside_groups,
+    check_nodes,
+    flags_of,
+    read_ledger,
+    remember_groups,
+    tells_apart,
+)
 from pathways.study import Study
 
 FACILITY_RULES: Mapping[str, Attribution] = {
@@ -141,7 +150,10 @@ def released_contrast(study: Study, question: Question, policy: DisclosurePolicy
     log, pathway = material.log, material.pathway
     groups = question.groups(log, pathway)
     members = {name: groups.of.filter(group=name).select("patient_id") for name in groups.names}
-    untold = _untold(study, log, members, policy) if len(members) > 2 else []
+    untold = tells_apart(study, log, members, of=question.name)
+    if untold and len(members) == 2:
+        raise DisclosureRefused(REFUSAL)
+    untold += _untold(study, log, members, policy) if len(members) > 2 else []
     if len(members) == 2:
         check_nodes(
             material, study.released("nodes").frame, [among(log, frame) for frame in members.values()]
@@ -154,12 +166,20 @@ def released_contrast(study: Study, question: Question, policy: DisclosurePolicy
     tables = release_contrast(
         comparison, done, pathway=pathway, beside=pl.concat(known), policy=policy, origin=origin
     )
-    told = _remembered(
-        tables[0].frame, done, len(members) == 2, {} if pathway is None else pathway.phase_of()
-    )
+    phases = {} if pathway is None else pathway.phase_of()
+    told = _remembered(tables[0].frame, done, len(members) == 2, phases)
     sets = {name: members[name] for name in told}
-    remember_groups(study, log, sets, told, of=question.name, policy=policy)
+    if len(members) > 2 and not (rest := _rest(log, sets)).is_empty():
+        sets[REST] = rest
+    remember_groups(study, log, sets, told, of=question.name, policy=policy, rest=REST)
     return tables
+
+
+def _rest(log: EventLog, sets: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Return the patients with events who are in none of the sets."""
+    everybody = log.events.select("patient_id").unique()
+    told = pl.concat([everybody.clear(), *(one.select("patient_id") for one in sets.values())])
+    return everybody.join(told, on="patient_id", how="anti")
 
 
 def _untold(

@@ -276,7 +276,7 @@ def summary(material: Material, done: Mapping[str, Released]) -> list[Released]:
 RELEASES: tuple[Release, ...] = (maps, breakdowns, conformance, incidence, groups, over_time, summary)
 """What `mine` releases, in the order in which tables protect each other."""
 
-OF_SELECTIONS: tuple[Release, ...] = (maps, breakdowns, summary)
+OF_SELECTIONS: tuple[Release, ...] = (maps, breakdowns, conformance, summary)
 """What `mine` releases of a selection of patients: what `pathways.disclosure.selections` can protect."""
 
 OF_SETS: tuple[Release, ...] = (maps, summary)

@@ -39,6 +39,12 @@ LANGUAGES: tuple[Language, ...] = ("fr", "en")
 EVERYBODY: dict[Language, str] = {"fr": "tous les patients", "en": "all patients"}
 """What step 0 of the attrition is called."""
 
+HIDDEN = "hidden"
+"""Column of an entry's sets: the groups of a comparison of which nothing is told, together."""
+
+REST = "?"
+"""What a comparison calls that set."""
+
 KINDS = {"nodes": "activity", "edges": "edge", "variants": "variant"}
 """What a comparison calls the rows of a table."""
 
@@ -309,6 +315,11 @@ def remember(study: Study, entry: Entry, filters: str) -> None:
         for name, frame in entry.tables.items():
             frame.write_parquet(folder / "tables" / f"{name}.parquet")
         (folder / "filters.toml").write_text(filters, encoding="utf-8")
+        write_json(folder / "entry.json", {"at": _now(), "patients": int(entry.sets["patients"].sum())})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def beside_groups(
@@ -394,6 +405,7 @@ def remember_groups(
     *,
     of: str,
     policy: DisclosurePolicy,
+    rest: str = "",
 ) -> None:
     """Compare the groups of a comparison with what the study released, and write them into the ledger.
 
@@ -414,6 +426,8 @@ def remember_groups(
         Names the comparison: the same text for the same groups.
     policy : DisclosurePolicy
         Of the comparison.
+    rest : str
+        Names the group of which nothing is told, if there is one: it must not be told apart later (`tells_apart`).
 
     Raises
     ------
@@ -435,10 +449,41 @@ def remember_groups(
             "patient_id": log.patients["patient_id"],
             "patients": flags,
             "with_events": flags & among(log, log.events),
+            **({HIDDEN: flags} if name == rest else {}),
         }
         remember(
             study, Entry(keys[name], pl.DataFrame(sets), tables.get(name, {})), f"# group of {of}: {name}\n"
         )
+
+
+def tells_apart(study: Study, log: EventLog, groups: Mapping[str, pl.DataFrame], *, of: str) -> list[str]:
+    """Return the groups that would tell the hidden ones of an earlier comparison apart.
+
+    They hold some of its hidden patients and not all, and beside them nobody or whole groups that are told: the hidden
+    ones could be had by subtraction.
+
+    Parameters
+    ----------
+    study, log, groups
+        As in `beside_groups`.
+    of : str
+        Names the comparison of these groups: what it left in the ledger is not looked at.
+    """
+    own = {group_key(of, name) for name in (*groups, REST)}
+    entries = [entry for entry in read_ledger(study) if entry.key.rpartition("-")[0] not in own]
+    told = [flags_of(log, entry) for entry in entries]
+    hidden = [sets[HIDDEN] for sets in told if HIDDEN in sets]
+    known = [sets["patients"] for sets in told if HIDDEN not in sets]
+    members = {name: among(log, frame) for name, frame in groups.items()}
+    return [name for name, flags in members.items() if any(_splits(flags, rest, known) for rest in hidden)]
+
+
+def _splits(group: Flags, rest: Flags, known: Sequence[Flags]) -> bool:
+    inside, beside = group & rest, group & ~rest
+    if not inside.any() or np.array_equal(inside, rest):
+        return False
+    whole = [flags for flags in known if not (flags & rest).any() and not (flags & ~beside).any()]
+    return bool(np.array_equal(np.any([*whole, np.zeros_like(group)], axis=0), beside))
 
 
 def describe(folder: Path, prepared: Prepared, name: str, policy: DisclosurePolicy) -> None:
@@ -448,7 +493,7 @@ def describe(folder: Path, prepared: Prepared, name: str, policy: DisclosurePoli
         "hash": prepared.stack.hash,
         "name": name,
         "threshold": policy.threshold,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "at": _now(),
         **{f"words_{language}": list(prepared.words[language]) for language in LANGUAGES},
     }
     write_json(folder / "selection.json", said)

@@ -54,6 +54,16 @@
     else fit(svg);
   }
 
+  /* What is chosen comes into view: the map is moved no more than that. */
+  function reveal(svg, key) {
+    const part = svg && parts(svg).find((one) => one.dataset.key === key);
+    if (!part) return;
+    const [x, y, width, height] = box(svg);
+    const seen = part.getBBox();
+    const inside = seen.x >= x && seen.x + seen.width <= x + width;
+    if (!inside && seen.width < width) show(svg, [seen.x + seen.width / 2 - width / 2, y, width, height]);
+  }
+
   function zoom(svg, factor, atX, atY) {
     const [x, y, width, height] = box(svg);
     const [cx, cy] = [x + width * (atX ?? 0.5), y + height * (atY ?? 0.5)];
@@ -76,7 +86,7 @@
     const keyOf = (part) => part && (part.dataset.key || part.dataset.for);
     const choose = (part) => setProps({ chosen: part && keyOf(part) !== marked ? keyOf(part) : "" });
     useEffect(() => { if (zoomable && now()) open(now()); }, [svg]);
-    useEffect(() => mark(host.current, marked || ""), [svg, marked]);
+    useEffect(() => { mark(host.current, marked || ""); if (zoomable) reveal(now(), marked); }, [svg, marked]);
     const onKeyDown = (event) => {
       const part = event.target.closest("[data-key]");
       const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];

@@ -145,6 +145,7 @@ def _node_panel(results: Results, state: MapState, words: Words) -> list[Compone
     view = views.node_view(results, state.level, state.selected)
     if view is None:
         return None
+    outcome = state.selected.startswith(END)
     names = _names(results, state.level, words)
     return [
         html.H2(words.label(view.node)),
@@ -154,16 +155,26 @@ def _node_panel(results: Results, state: MapState, words: Words) -> list[Compone
                     words.number(view.node["n_patients"]),
                     words("node.patients", share=words.percent(view.share)),
                 ),
-                parts.number(words.days(view.node["median_day"]), words("node.median_day")),
+                *(
+                    []
+                    if outcome
+                    else [parts.number(words.days(view.node["median_day"]), words("node.median_day"))]
+                ),
             ],
             className="figures",
         ),
         *by_day(results, state.level, INDEX, view.node["activity"], words),
         html.H3(words("node.before")),
         _flow_list(_flows(view.before, "source", names, words)),
+        *([] if outcome else _after(view, names, words)),
+        html.P(words("node.note"), className="small soft"),
+    ]
+
+
+def _after(view: views.NodeView, names: Mapping[str, str], words: Words) -> list[Component]:
+    return [
         html.H3(words("node.after")),
         _flow_list(_flows(view.after, "target", names, words)),
-        html.P(words("node.note"), className="small soft"),
     ]
 
 

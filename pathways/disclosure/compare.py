@@ -271,7 +271,12 @@ class _Near:
         return [*self.rows.get((group, "\t".join(key)), []), *self.rows.get((group, None), [])]
 
     def forbids(self, group: str, key: Key, count: int, size: int, policy: DisclosurePolicy) -> bool:
-        """Say whether a count was hidden, or differs by a few from one that is known, with the event or without it."""
+        """Say whether a count was hidden, or differs by a few from one that is known, with the event or without it.
+
+        What was told of the very group may be told again.
+        """
+        if self.knows(group, key):
+            return False
         for k, n, _ in self.of(group, key):
             gaps = [] if k is None else [abs(count - k)]
             gaps += [] if k is None or n is None else [abs(abs(size - n) - abs(count - k))]
@@ -339,13 +344,18 @@ def _subset(counted: _Sets, kept: Flags) -> _Sets:
 
 
 def _small_cells(counted: _Sets, near: _Near, policy: DisclosurePolicy) -> Flags:
-    """Return the cells of named groups that must not be shown for their own sake."""
+    """Return the cells of named groups that must not be shown for their own sake.
+
+    Where one of two groups that hold everybody was told before, so was the other.
+    """
     named = len(counted.groups)
     k, n = counted.k[:, :named], counted.n[:named]
     small = (k < policy.threshold) | (n - k < policy.threshold) | ~counted.comparable
-    for row, key in enumerate(counted.keys):
-        for place, name in enumerate(counted.groups):
-            small[row, place] |= near.forbids(name, key, int(k[row, place]), int(n[place]), policy)
+    known = _known_cells(counted, near)
+    derived = known[:, ::-1] if named == 2 and not counted.left_out else np.zeros_like(known)
+    for row, place in zip(*np.nonzero(~derived), strict=True):
+        key, name = counted.keys[row], counted.groups[place]
+        small[row, place] |= near.forbids(name, key, int(k[row, place]), int(n[place]), policy)
     return small
 
 

@@ -35,6 +35,8 @@ class Shape:
     shares : mapping of str to (str or None, str or None)
         Column → the counts that it is the quotient of. None above: a part that the table does not say, share times
         whole; None below: the sum of the counts above, by the first key.
+    unsaid : tuple of str
+        Columns that tell counts in another way: null in a selection.
     rows_leave : bool
         A row with a hidden count is left out; else only the count is null.
     pooled : polars.Expr
@@ -48,6 +50,7 @@ class Shape:
     keys: tuple[str, ...]
     counts: tuple[str, ...]
     shares: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    unsaid: tuple[str, ...] = ()
     rows_leave: bool = False
     pooled: pl.Expr = field(default_factory=lambda: pl.lit(False), repr=False)
     of_events: bool = False
@@ -74,6 +77,12 @@ SHAPES: dict[str, Shape] = {
     ),
     "breakdowns": Shape(
         ("breakdown",), ("n_patients", "kept", "broken", "excused", "undecidable"), of_expectations=True
+    ),
+    "conformance": Shape(
+        ("rule",),
+        ("n_patients", "n_applicable", "n_satisfied", "n_violated", "n_excused", "n_undecidable", "n_late"),
+        unsaid=("share_conforming", "words_fr", "words_en"),
+        of_expectations=True,
     ),
     "summary": Shape(("pathway_id",), ("n_patients",)),
 }
@@ -157,7 +166,16 @@ def _shown(table: Released, beside: Beside, policy: DisclosurePolicy) -> pl.Data
     if table.name in beside.whole and not (shape.of_events and beside.cuts_events):
         matched = _matched(frame, beside.whole[table.name], shape)
         withheld = matched.select(pl.col(f"{name}_other").is_null().alias(name) for name in shape.counts)
-    return _hide(frame, shape, few, withheld)
+    hidden = _hide(frame, shape, few, withheld)
+    fixed = table.name in beside.whole and not shape.rows_leave
+    return _as_in(hidden, beside.whole[table.name], shape) if fixed else hidden
+
+
+def _as_in(frame: pl.DataFrame, whole: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+    """Put the rows in the order of the study's own table: their own would compare counts that are hidden."""
+    places = whole.select(shape.keys).with_row_index("place")
+    placed = frame.join(places, on=list(shape.keys), how="left", nulls_equal=True, maintain_order="left")
+    return placed.sort("place", nulls_last=True, maintain_order=True).drop("place")
 
 
 def _matched(frame: pl.DataFrame, other: pl.DataFrame, shape: Shape) -> pl.DataFrame:
@@ -205,7 +223,8 @@ def _leaving(table: Released, shown: pl.DataFrame, policy: DisclosurePolicy) -> 
     denominator = table.meta["denominator"]
     everybody = _rounded(denominator, step) if isinstance(denominator, int) else denominator
     shares = [_quotient(share, *of, shape.keys[0], step).alias(share) for share, of in shape.shares.items()]
-    frame = shown.with_columns(shares).with_columns(_rounded(pl.col(name), step) for name in shape.counts)
+    told = shown.with_columns(pl.lit(None).alias(name) for name in shape.unsaid)
+    frame = told.with_columns(shares).with_columns(_rounded(pl.col(name), step) for name in shape.counts)
     cells = [one.select(pl.col(shape.counts).count()).sum_horizontal().item() for one in (table.frame, shown)]
     meta = table.meta | {
         "denominator": everybody,

@@ -60,7 +60,7 @@ def difference_map(
     kept = nodes.filter((pl.col("level") != "activity") | pl.col("activity").is_in(steps))
     meta = contrast["contrast"].meta
     tables = {**study, "nodes": Released("nodes", kept, meta), "edges": Released("edges", edges, meta)}
-    picture = replace(picture_of(tables, rank="delta"), edges=drawn, hidden_share=None)
+    picture = replace(picture_of(tables, rank="delta"), edges=drawn, hidden_share=None, replay=None)
     words = _words(contrast["contrast"].frame, language)
     notes = (words["sizes"], words["grey"])
     return draw(picture, language=language, delta="delta", title=words["title"], notes=notes)

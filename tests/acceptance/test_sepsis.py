@@ -71,6 +71,7 @@ def test_mined_without_a_definition(tmp_path: Path) -> None:
         "incidence",
         "layout",
         "nodes",
+        "replay",
         "summary",
         "variants",
     ]

@@ -192,7 +192,7 @@ def test_what_the_budget_does_not_allow_is_named() -> None:
     assert none.average_fitness is none.log_fitness is none.fitting_share is None
     assert none.average_fitness_bounds == (0, 1)
     assert none.deviations().is_empty()
-    assert "120 patients not aligned" in repr(none)
+    assert repr(none) == f"Alignments({one.variants.height} variants, 120 patients, 120 patients not aligned)"
     some = align(one, model).frame.with_columns(
         pl.when(pl.col("n_patients") > 1).then(pl.col(name)).alias(name)
         for name in ("cost", "fitness", "moves")
@@ -354,6 +354,13 @@ def test_a_model_that_is_no_use_is_refused_in_a_sentence(
     with pytest.raises(ModelError, match=words) as refused:
         load_model(path)
     assert "\n" not in str(refused.value)
+
+
+def test_an_engine_that_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pathways.mining.pm4py_door.alignments.find_spec", lambda name: None)
+    one, model = checked(LOGS["short"])
+    with pytest.raises(InputError, match=r"not installed; add it: pip install care-pathways\[fast\]"):
+        align(one, model, engine="r4pm")
 
 
 def test_wrong_words_and_empty_input_are_refused() -> None:

@@ -128,7 +128,7 @@ def crowd(n: int = 40) -> EventLog:
 
 def test_what_is_released_of_sets_says_so_and_says_nothing_of_single_activities():
     tables = {table.name: table for table in released(Material(crowd()).with_ties("sets"))}
-    assert set(tables) == {"nodes", "edges", "layout", "edge_delays", "variants", "summary"}
+    assert set(tables) == {"nodes", "edges", "layout", "replay", "edge_delays", "variants", "summary"}
     assert {table.meta["ties"] for table in tables.values()} == {"sets"}
     assert tables["nodes"].frame["activity"].to_list() == ["a + b", "c"]
     assert tables["edges"].frame.row(0, named=True)["tied_share"] == 0

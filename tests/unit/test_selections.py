@@ -18,8 +18,8 @@ from scipy.optimize import linprog
 from dashboards.results import read_results
 from eventlogs.errors import DefinitionError, DisclosureRefused, InputError, StudyError
 from pathways.cli import main
-from pathways.disclosure.policy import POLICY, DisclosurePolicy
-from pathways.disclosure.selections import SHAPES
+from pathways.disclosure.policy import POLICY, DisclosurePolicy, Released
+from pathways.disclosure.selections import SHAPES, Beside, protect_tables
 from pathways.exports import export
 from pathways.filters import NO_FILTER, FilterStack
 from pathways.mining.kernels import ELSEWHERE, END, START
@@ -362,6 +362,40 @@ def test_what_the_study_hides_stays_hidden(study: Path) -> None:
         assert one.released("edges").frame.join(whole, on=whole.columns, how="anti").is_empty()
         said = one.released("nodes").frame.drop_nulls("n_patients")
         assert said.join(nodes, on=nodes.columns, how="anti").is_empty()
+
+
+def test_the_order_of_rows_compares_nothing_hidden(study: Path) -> None:
+    whole = Study.open(study).released("nodes").frame.select("level", "activity").rows()
+    nodes = (
+        released(study, F.with_activity("rare")).released("nodes").frame.select("level", "activity").rows()
+    )
+    assert nodes == [row for row in whole if row in nodes]
+
+
+def test_conformance_is_told_in_rounded_numbers_only(study: Path) -> None:
+    rules = pl.DataFrame(
+        {
+            "rule": ["a", "b"],
+            "n_patients": [100, 100],
+            "n_violated": [31, 52],
+            "words_fr": ["31 patients", "52"],
+        }
+    )
+    names = [*SHAPES["conformance"].counts, *SHAPES["conformance"].unsaid]
+    empty = [pl.lit(None, dtype=pl.Int64).alias(name) for name in names if name not in rules.columns]
+    table = Released(
+        "conformance", rules.with_columns(empty), {"denominator": 100, "suppressed": 0, "rounded": ""}
+    )
+    whole = {"conformance": rules.with_columns(*empty, n_violated=pl.Series([60, 55]))}
+    _, (said,) = protect_tables([table], Beside(whole, []), POLICY)
+    assert said.frame.select("rule", "n_patients", "n_violated", "words_fr").rows() == [
+        ("a", 99, 33, None),
+        ("b", 99, None, None),
+    ]
+    assert (
+        said.meta["suppressed"] == 1
+        and protect_tables([table], Beside(whole, [], True, True), POLICY)[1] == []
+    )
 
 
 def test_what_leaves_a_map_is_pooled(study: Path) -> None:

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pathways.mining.kernels.arrow import series
 from pathways.mining.kernels.sequences import DAY_US, Flags, Integers, Sequences
 from pathways.mining.kernels.sources import Log, Source
 
@@ -75,14 +76,19 @@ def _run_starts(seq: Sequences) -> Flags:
 def _binary(offsets: Integers, letters: NDArray[Any]) -> pl.Series:
     buffers = [None, pa.py_buffer(offsets.astype(np.int64)), pa.py_buffer(np.ascontiguousarray(letters))]
     array = pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
-    return pl.Series(array, dtype=pl.Binary)
+    return series(array)
 
 
 def _spell(words: pl.Series, names: list[str], letter: np.dtype[Any]) -> pl.Series:
     """Return each byte string as its list of activity names."""
-    letters = np.frombuffer(b"".join(words), dtype=letter).astype(np.int64)
-    lengths = words.bin.size().to_numpy() // letter.itemsize
-    offsets = pa.array(np.append(0, np.cumsum(lengths)), type=pa.int64())
-    activities = pl.Series(names, dtype=pl.String).gather(letters).to_arrow()
-    lists = pa.LargeListArray.from_arrays(offsets, activities)
-    return pl.Series(lists, dtype=pl.List(pl.String))
+    if words.is_empty():
+        return pl.Series(dtype=pl.List(pl.String))
+    _, ends, stored = words.to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()
+    bytes_before = np.frombuffer(ends, dtype=np.int64, count=len(words) + 1)
+    letters = np.frombuffer(stored, dtype=letter, count=int(bytes_before[-1]) // letter.itemsize)
+    activities = pl.Series(names, dtype=pl.String).gather(letters.astype(np.uint32)).to_arrow()
+    offsets = pa.py_buffer(bytes_before // letter.itemsize)
+    lists = pa.Array.from_buffers(
+        pa.large_list(activities.type), len(words), [None, offsets], children=[activities]
+    )
+    return series(lists)

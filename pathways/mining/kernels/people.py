@@ -7,6 +7,7 @@ import polars as pl
 import pyarrow as pa
 
 from eventlogs.errors import LogError
+from pathways.mining.kernels.arrow import integers, series
 from pathways.mining.kernels.packing import Dense
 from pathways.mining.kernels.sequences import Integers
 
@@ -41,8 +42,8 @@ class People:
             Two text identifiers have the same first hash.
         """
         if pa.types.is_integer(identifiers.type):
-            return self._of_integers(identifiers.to_numpy(zero_copy_only=False))
-        return self._of_text(pl.Series(identifiers.cast(pa.large_string()), dtype=pl.String))
+            return self._of_integers(integers(identifiers))
+        return self._of_text(series(identifiers).cast(pl.String))
 
     def names(self, codes: Integers) -> pl.Series:
         """Return the identifiers of codes, as text."""
@@ -56,7 +57,7 @@ class People:
         if self._is_near is None:
             self._is_near = not len(values) or int(values.max()) - int(values.min()) < NEAR
         if self._is_near:
-            return values
+            return values.copy()
         codes, new = self._dense.codes(values.astype(np.int64).view(np.uint64) * SPREAD)
         self._names.append(pl.Series(values[new]).cast(pl.String))
         return codes

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 
 from eventlogs.errors import LogError, did_you_mean
 from eventlogs.log import PATIENT_COLUMNS, conform, empty
+from pathways.mining.kernels.arrow import integers, series
 from pathways.mining.kernels.packing import MEMORY_EVENTS, Rows, Sorter
 from pathways.mining.kernels.people import People
-from pathways.mining.kernels.sequences import SLICE_EVENTS, Flags, Integers, Sequences, code_type
+from pathways.mining.kernels.sequences import DAY_US, SLICE_EVENTS, Flags, Integers, Sequences, code_type
 
 COLUMNS = {name: name for name in ("patient_id", "activity", "start", "rank")}
 """The columns that a scan reads, under our names."""
@@ -129,26 +130,36 @@ class EventScan:
         LogError
             There is no such column.
         """
-        found: set[str] = set()
+        found: set[Any] = set()
         for batch in self.batches([column], [column]):
             array = batch.column(0)
-            distinct = array.dictionary if pa.types.is_dictionary(array.type) else array.unique()
-            found |= set(distinct.drop_null().cast(pa.string()).to_pylist())
-        return sorted(found)
+            if pa.types.is_dictionary(array.type):
+                found |= set(array.dictionary.to_pylist())
+            else:
+                found |= set(series(array).unique().to_list())
+        return sorted({str(value) for value in found if value is not None})
 
     def batches(self, columns: Sequence[str], as_codes: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
         """Yield rows of the files, in their order; text columns `as_codes` come dictionary-encoded."""
         for path in self.paths:
-            file = _opened(path, as_codes)
-            for column in columns:
-                if column not in file.schema_arrow.names:
-                    raise LogError(
-                        f"{path} has no column '{column}'{did_you_mean(column, file.schema_arrow.names)}"
-                    )
+            known = _opened(path).schema_arrow.names
+            if absent := [column for column in columns if column not in known]:
+                raise LogError(f"{path} has no column '{absent[0]}'{did_you_mean(absent[0], known)}")
+            file = _opened(path, [column for column in as_codes if column in known])
             try:
-                yield from file.iter_batches(self.slice_events, columns=list(columns), use_threads=False)
+                for group in range(file.num_row_groups):
+                    yield from self._group(file, group, list(columns))
             except (pa.ArrowException, OSError) as error:
                 raise LogError(f"{path} is damaged; write it again") from error
+
+    def _group(self, file: pq.ParquetFile, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Yield one row group: at once where it is small, which costs least, else in slices."""
+        if file.metadata.row_group(group).num_rows <= self.slice_events:
+            yield from file.read_row_group(group, columns=columns, use_threads=False).to_batches()
+        else:
+            yield from file.iter_batches(
+                self.slice_events, row_groups=[group], columns=columns, use_threads=False
+            )
 
     def slices(self, *, start: bool = True, ids: bool = False, by: str | None = None) -> Iterator[Sequences]:
         """Yield slices of whole patients, in order.
@@ -185,7 +196,7 @@ class EventScan:
         names = ["activity", "rank", *(["start"] if start else []), *(["patient_id"] if ids else [])]
         waiting = Waiting(self.activities)
         for batch in self._read(names, by):
-            begins = batch["rank"].to_numpy(zero_copy_only=False) == 0
+            begins = integers(batch["rank"]) == 0
             waiting.add(
                 begins,
                 {
@@ -263,24 +274,59 @@ _WANTED = {
 
 
 def _microseconds(column: pa.Array) -> Integers:
-    if pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("s"))
-    times = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-    return np.asarray(times.to_numpy(zero_copy_only=False))
+    """Return times since 1970; read as the integers that they are, without a cast."""
+    if pa.types.is_date32(column.type):
+        return integers(column).astype(np.int64) * DAY_US
+    times = integers(column)
+    per_us = _PER_US["ms" if pa.types.is_date64(column.type) else column.type.unit]
+    return times // 1000 if per_us is None else times * per_us if per_us > 1 else times
+
+
+_PER_US = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": None}
 
 
 def _coded(column: pa.Array, places: Mapping[str, int]) -> Integers:
     """Return the place of each value, nulls after all."""
-    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    names = encoded.dictionary.cast(pa.string()).to_pylist()
-    table = np.array([*(places[name] for name in names), len(places)], dtype=code_type(len(places)))
-    indices = encoded.indices.fill_null(len(names)) if encoded.null_count else encoded.indices
-    return np.asarray(table[indices.to_numpy(zero_copy_only=False)])
+    if not pa.types.is_dictionary(column.type):
+        return _coded_integers(column, places)
+    table = np.array(
+        [*(places[name] for name in column.dictionary.to_pylist()), len(places)], dtype=code_type(len(places))
+    )
+    indices = column.indices
+    rows = series(indices).fill_null(len(table) - 1).to_numpy() if column.null_count else integers(indices)
+    return np.asarray(table[rows])
+
+
+def _coded_integers(column: pa.Array, places: Mapping[str, int]) -> Integers:
+    """Return the place of each integer: through a table where they are near each other, else by search."""
+    values = series(column)
+    known = {int(name): place for name, place in places.items()}
+    if not known:
+        return np.zeros(len(values), dtype=code_type(0))
+    ordered = np.array(sorted(known), dtype=np.int64)
+    table = np.array(
+        [*(known[value] for value in ordered.tolist()), len(places)], dtype=code_type(len(places))
+    )
+    rows = values.fill_null(int(ordered[0])).to_numpy()
+    if int(ordered[-1]) - int(ordered[0]) < NEAR_VALUES:
+        near = np.zeros(int(ordered[-1]) - int(ordered[0]) + 1, dtype=table.dtype)
+        near[ordered - ordered[0]] = table[:-1]
+        found = near[rows - rows.dtype.type(ordered[0])]
+    else:
+        found = table[np.searchsorted(ordered, rows)]
+    return np.where(values.is_null().to_numpy(), table[-1], found) if column.null_count else np.asarray(found)
+
+
+NEAR_VALUES = 1 << 16
+"""Integers in so wide a range are looked up in a table."""
 
 
 def _first_ids(column: pa.Array, begins: Flags) -> pl.Series:
     """Return the identifier of each patient who begins here."""
-    return pl.Series(column.filter(pa.array(begins)).cast(pa.large_string()), dtype=pl.String)
+    rows = np.flatnonzero(begins)
+    if not pa.types.is_dictionary(column.type):
+        return series(column).gather(rows).cast(pl.String)
+    return series(column.dictionary).cast(pl.String).gather(integers(column.indices)[rows])
 
 
 class Waiting:

@@ -11,10 +11,10 @@ from pathways.mining.kernels.sequences import DAY_US, Integers
 DENSE_CELLS = 1 << 23
 """Up to so many cells are counted in one array; more are sorted and counted as runs."""
 
-WAITING = 1 << 22
-"""Values that wait to be counted together."""
+WAITING = 1 << 18
+"""Values that wait to be counted together, at least."""
 
-WHOLE_DAYS = 2048
+WHOLE_DAYS = 1024
 """Delays of 0 to so many whole days are counted by day; others by their microseconds."""
 
 
@@ -39,7 +39,8 @@ class Tally:
         """Count each of these values once more, or so many times more."""
         self._waiting.append((cells, times))
         self._n_waiting += len(cells)
-        if self._n_waiting >= max(WAITING, len(self._cells)):
+        n_cells = len(self._cells) if self._dense is None else self._n_cells
+        if self._n_waiting >= max(WAITING, n_cells):
             self._count()
 
     def counts(self) -> tuple[Integers, Integers]:
@@ -115,12 +116,13 @@ class Delays:
         other = pl.DataFrame({"group": group[~whole].astype(np.int64), "delay_us": delay_us[~whole]})
         self._others.append(other.with_columns(n=pl.lit(1, pl.Int64)))
         self._n_others += other.height
-        if self._n_others >= max(WAITING, 2 * self._others[0].height):
+        if self._n_others >= max(16 * WAITING, 2 * self._others[0].height):
             self._others = [self._added()]
             self._n_others = self._others[0].height
 
     def _cell(self, group: Integers, days: Integers) -> Integers:
-        return group.astype(np.int64) * WHOLE_DAYS + days
+        kind = np.int32 if self._n_groups * WHOLE_DAYS < 1 << 31 else np.int64
+        return np.asarray(group.astype(kind) * WHOLE_DAYS + days.astype(kind))
 
     def _added(self) -> pl.DataFrame:
         return pl.concat(self._others).group_by("group", "delay_us").agg(pl.col("n").sum())
@@ -133,12 +135,7 @@ class Delays:
         )
         if not self._others:
             return whole
-        return (
-            pl.concat([whole, self._added()])
-            .group_by("group", "delay_us")
-            .agg(pl.col("n").sum())
-            .sort("group", "delay_us")
-        )
+        return pl.concat([whole, self._added()]).sort("group", "delay_us")
 
     def statistics(self) -> pl.DataFrame:
         """Return ``group``, ``n``, then mean, median, p90, minimum and maximum in days, one row a group seen.

@@ -139,10 +139,9 @@ class Alignments:
 
     def __repr__(self) -> str:
         left = f", {self.n_unaligned_patients} patients not aligned" if self.n_unaligned_patients else ""
-        return (
-            f"Alignments({self.frame.height} variants, {self.n_patients} patients{left}, "
-            f"average fitness {self.average_fitness or 0:.3f})"
-        )
+        fitness = self.average_fitness
+        told = "" if fitness is None else f", average fitness {fitness:.3f}"
+        return f"Alignments({self.frame.height} variants, {self.n_patients} patients{left}{told})"
 
 
 def align(
@@ -162,8 +161,8 @@ def align(
     model : ProcessModel
         Discovered, or what should happen (`load_model`, `reference_model`).
     engine : {'pm4py', 'r4pm'}
-        pm4py's Dijkstra search of less memory, or r4pm's, ten and more times faster
-        (``pip install care-pathways[fast]``).
+        pm4py's Dijkstra search of less memory, or r4pm's, several times faster still
+        (``pip install care-pathways[fast]``); see ``tests/bench/bench_models.py``.
     seconds, seconds_per_variant : float
         Budget of the whole and of each variant. A variant for which it is not enough is returned unaligned. r4pm
         counts the states that it visits instead of the time of a variant (`R4PM_STATES_A_SECOND`).
@@ -229,13 +228,13 @@ def shortest_run(model: ProcessModel, seconds: float = 60.0) -> int:
 
 
 def _shortest_of(tree: Any) -> int:
-    """Return the shortest run of a process tree: a choice takes its shortest branch, a loop is done once."""
+    """Return the shortest run of a process tree: a choice takes its shortest branch, a loop is not redone."""
     if tree.operator is None:
         return 0 if tree.label is None else 1
     runs = [_shortest_of(child) for child in tree.children]
     if tree.operator.name in ("XOR", "OR"):
         return min(runs)
-    return runs[0] if tree.operator.name == "LOOP" else sum(runs)
+    return runs[0] + sum(runs[2:]) if tree.operator.name == "LOOP" else sum(runs)
 
 
 def _row(word: Word, n_patients: int, moves: Found, shortest: int) -> tuple[Any, ...]:
