@@ -301,6 +301,7 @@ def draw(
     """
     look = _Look(language, measure, delta)
     nodes, edges = fold_death(picture.nodes, picture.edges)
+    whole = picture
     picture = replace(picture, nodes=nodes, edges=edges)
     steps = _steps(picture, language, delta)
     boxes = _boxes(picture)
@@ -318,10 +319,10 @@ def draw(
         *_residual(picture, area, language, interactive),
     ]
     if interactive:
-        name, style = _summary(picture, language), tag("style", MAP_STYLE)
+        name, style = _summary(whole, language), tag("style", MAP_STYLE)
         return window([style, *body], _wider(area), "process-map", name, data_level=picture.level)
     head = title or picture.facts.title.get(language, "") or say(language, "map")
-    lines = [*_fact_lines(picture, language), *_legend(picture, look), *notes]
+    lines = [*_fact_lines(whole, language), *_legend(picture, look), *notes]
     return _framed(picture, body, area, language, (head, *lines))
 
 

@@ -175,16 +175,31 @@ def test_the_sliders_change_the_map_and_the_link(visitor: BrowserContext, addres
         expect(page.locator(".process-map .edge")).to_have_count(drawn)
 
 
-def test_steps_keep_their_order_when_sliders_move(visitor: BrowserContext, address: str) -> None:
-    def order(path: str) -> list[str]:
+def test_no_step_moves_when_sliders_do(visitor: BrowserContext, address: str) -> None:
+    def places(page: Page) -> dict[str, list[float]]:
         box = "step => [step.dataset.key, step.querySelector('.card').getBBox()]"
-        read = f"steps => steps.map({box}).map(([key, b]) => [key, Math.round(b.x + b.width / 2), b.y])"
-        with watching(visitor, address, path) as page:
-            places = page.locator(".process-map .step").evaluate_all(read)
-        return [key for key, *_ in sorted(places, key=lambda place: place[1:])]
+        read = f"steps => steps.map({box}).map(([key, b]) => [key, [b.x, b.y, b.width, b.height]])"
+        return dict(page.locator(".process-map .step").evaluate_all(read))
 
-    few, many = order("/?activities=25&paths=10"), order("/?activities=55&paths=30")
-    assert [key for key in many if key in few] == few
+    with watching(visitor, address, "/?activities=55&paths=30") as page:
+        before, seen = places(page), page.locator(".process-map").get_attribute("viewBox")
+        page.get_by_role("slider", name="Étapes").focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowLeft")
+        expect(page.locator(".process-map .step")).not_to_have_count(len(before))
+        after = places(page)
+        assert after == {key: place for key, place in before.items() if key in after}
+        assert page.locator(".process-map").get_attribute("viewBox") == seen
+
+
+def test_the_whole_map_is_in_view_at_the_opening(visitor: BrowserContext, address: str) -> None:
+    with watching(visitor, address, "/") as page:
+        left, top, width, height = (
+            float(word) for word in (page.locator(".process-map").get_attribute("viewBox") or "").split()
+        )
+        read = "steps => steps.map(s => s.getBBox()).map(b => [b.x, b.y, b.x + b.width, b.y + b.height])"
+        for x0, y0, x1, y1 in page.locator(".process-map .step").evaluate_all(read):
+            assert left <= x0 and x1 <= left + width and top <= y0 and y1 <= top + height
 
 
 def test_zoom_and_fit(visitor: BrowserContext, address: str) -> None:

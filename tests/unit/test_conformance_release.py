@@ -13,7 +13,7 @@ from scipy.optimize import linprog
 
 from eventlogs.errors import DisclosureRefused
 from eventlogs.log import EventLog
-from pathways.definition import Pathway, parse
+from pathways.definition import Pathway, ReferencePathway, parse
 from pathways.disclosure import (
     CONFORMANCE_COLUMNS,
     DisclosurePolicy,
@@ -266,3 +266,59 @@ def test_no_rule_releases_nothing_and_few_patients_are_refused() -> None:
     few = log.patients["patient_id"].head(10)
     with pytest.raises(DisclosureRefused, match="fewer than 11"):
         release_conformance(result, few, pl.DataFrame(schema={"set": pl.String, "patient_id": pl.String}))
+
+
+def told(counts: dict[str, int], beside: dict[str, range]) -> dict[str, int | None]:
+    """Return what is shown of one rule with these patients, all of whom it concerns; `beside` are published sets."""
+    statuses = [name for name, n in counts.items() for _ in range(n)]
+    ids = [f"p{at:03}" for at in range(len(statuses))]
+    late = [5 + at if name == "late" else None for at, name in enumerate(statuses)]
+    rule = PATHWAY.reference["response"]
+    frame = pl.DataFrame({"patient_id": ids, "late": late, "told": statuses}).select(
+        "patient_id",
+        rule=pl.lit(rule.id),
+        status=pl.col("told").replace({"late": "violated", "never": "violated", "excused": "violated"}),
+        excused_by=pl.when(pl.col("told") == "excused").then(pl.lit("x")),
+        days_late=pl.col("late").cast(pl.Int64),
+    )
+    published = [(name, f"p{at:03}") for name, places in beside.items() for at in places]
+    sets = pl.DataFrame(published, schema={"set": pl.String, "patient_id": pl.String}, orient="row")
+    result = ConformanceResult(frame, ReferencePathway({rule.id: rule}), pl.DataFrame({"patient_id": ids}))
+    row = release_conformance(result, pl.Series(ids), sets).frame.row(0, named=True)
+    return {name: row[name] for name in row if name.startswith("n_") or name == "median_days_late"}
+
+
+def test_late_is_hidden_with_the_few_who_never_came_and_so_is_its_median() -> None:
+    shown = told({"satisfied": 150, "late": 35, "never": 5, "excused": 30}, {})
+    assert (shown["n_violated"], shown["n_late"], shown["median_days_late"]) == (40, None, None)
+    wide = told({"satisfied": 150, "late": 35, "never": 15, "excused": 30}, {})
+    assert (wide["n_violated"], wide["n_late"], wide["median_days_late"]) == (50, 35, 172)
+
+
+def test_a_partner_that_another_table_tells_nearly_hides_nothing() -> None:
+    counts = {"satisfied": 150, "never": 40, "excused": 20, "undecidable": 5}
+    alone = told(counts, {})
+    assert [name for name, n in alone.items() if n is None] == [
+        "n_excused",
+        "n_undecidable",
+        "median_days_late",
+    ]
+    nearly = told(counts, {"part of the excused": range(190, 208)})
+    assert sum(n is None for n in nearly.values()) > 3
+
+
+def test_published_sets_have_the_published_numbers() -> None:
+    log = simulated_log(1, 400)
+    nodes, _ = release_map(process_maps(log, PATHWAY), pathway=PATHWAY)
+    broken = evaluate(log, PATHWAY)
+    statuses = release_breakdowns(broken.summary(), PATHWAY, nodes=nodes)
+    sets = published_sets(log, PATHWAY, nodes, (broken, statuses))
+    sizes = dict(sets.group_by("set").len().rows())
+    shown = nodes.frame.filter(pl.col("n_patients").is_not_null())
+    expected = {
+        f"{level}|{name}": n for level, name, n in shown.select("level", "activity", "n_patients").rows()
+    }
+    for row in statuses.frame.to_dicts():
+        told_of = ("n_patients", "kept", "broken", "excused", "undecidable")
+        expected |= {f"breakdown|{row['breakdown']}|{name}": row[name] for name in told_of if row[name]}
+    assert sizes == expected and any("broken" in name for name in sizes)
