@@ -305,3 +305,20 @@ def test_a_partner_that_another_table_tells_nearly_hides_nothing() -> None:
     ]
     nearly = told(counts, {"part of the excused": range(190, 208)})
     assert sum(n is None for n in nearly.values()) > 3
+
+
+def test_published_sets_have_the_published_numbers() -> None:
+    log = simulated_log(1, 400)
+    nodes, _ = release_map(process_maps(log, PATHWAY), pathway=PATHWAY)
+    broken = evaluate(log, PATHWAY)
+    statuses = release_breakdowns(broken.summary(), PATHWAY, nodes=nodes)
+    sets = published_sets(log, PATHWAY, nodes, (broken, statuses))
+    sizes = dict(sets.group_by("set").len().rows())
+    shown = nodes.frame.filter(pl.col("n_patients").is_not_null(), ~pl.col("activity").str.starts_with("■"))
+    expected = {
+        f"{level}|{name}": n for level, name, n in shown.select("level", "activity", "n_patients").rows()
+    }
+    for row in statuses.frame.to_dicts():
+        told_of = ("n_patients", "kept", "broken", "excused", "undecidable")
+        expected |= {f"breakdown|{row['breakdown']}|{name}": row[name] for name in told_of if row[name]}
+    assert sizes == expected and any("broken" in name for name in sizes)

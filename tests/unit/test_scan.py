@@ -91,9 +91,12 @@ def test_dates_times_and_categories_are_read(tmp_path, kind, text):
     assert directly_follows(scan).equals(directly_follows(EventLog.create(events())))
 
 
-def test_integers_far_apart_are_activities_too(tmp_path):
-    names = {"a": -5, "b": 10**15}
-    frame = events().with_columns(pl.col("activity").replace_strict(names))
+@pytest.mark.parametrize(
+    ("low", "high", "kind"), [(-5, 10**15, pl.Int64), (-100, 100, pl.Int8), (7, 200, pl.UInt8)]
+)
+def test_integers_near_and_far_apart_are_activities_too(tmp_path, low, high, kind):
+    names = {"a": low, "b": high}
+    frame = events().with_columns(pl.col("activity").replace_strict(names, return_dtype=kind))
     expected = events().with_columns(pl.col("activity").replace_strict(names).cast(pl.String))
     assert directly_follows(EventScan.open(file_of(tmp_path, frame))).equals(
         directly_follows(EventLog.create(expected))

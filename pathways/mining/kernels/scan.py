@@ -135,6 +135,8 @@ class EventScan:
             array = batch.column(0)
             if pa.types.is_dictionary(array.type):
                 found |= set(array.dictionary.to_pylist())
+            elif pa.types.is_integer(array.type) and not array.null_count:
+                found |= set(np.unique(integers(array)).tolist())
             else:
                 found |= set(series(array).unique().to_list())
         return sorted({str(value) for value in found if value is not None})
@@ -299,22 +301,25 @@ def _coded(column: pa.Array, places: Mapping[str, int]) -> Integers:
 
 def _coded_integers(column: pa.Array, places: Mapping[str, int]) -> Integers:
     """Return the place of each integer: through a table where they are near each other, else by search."""
-    values = series(column)
     known = {int(name): place for name, place in places.items()}
     if not known:
-        return np.zeros(len(values), dtype=code_type(0))
+        return np.zeros(len(column), dtype=code_type(0))
     ordered = np.array(sorted(known), dtype=np.int64)
     table = np.array(
         [*(known[value] for value in ordered.tolist()), len(places)], dtype=code_type(len(places))
     )
-    rows = values.fill_null(int(ordered[0])).to_numpy()
+    rows = series(column).fill_null(int(ordered[0])).to_numpy() if column.null_count else integers(column)
     if int(ordered[-1]) - int(ordered[0]) < NEAR_VALUES:
         near = np.zeros(int(ordered[-1]) - int(ordered[0]) + 1, dtype=table.dtype)
         near[ordered - ordered[0]] = table[:-1]
-        found = near[rows - rows.dtype.type(ordered[0])]
+        found = near[rows.astype(np.int64) - ordered[0]]
     else:
         found = table[np.searchsorted(ordered, rows)]
-    return np.where(values.is_null().to_numpy(), table[-1], found) if column.null_count else np.asarray(found)
+    return (
+        np.where(series(column).is_null().to_numpy(), table[-1], found)
+        if column.null_count
+        else np.asarray(found)
+    )
 
 
 NEAR_VALUES = 1 << 16
