@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
@@ -14,7 +13,7 @@ from eventlogs.abstraction import LEVELS, Level
 from pathways.drawing import Facts, Picture, count_steps, replay_at
 from pathways.mining.incidence import INDEX
 from pathways.mining.kernels import ELSEWHERE, END
-from pathways.mining.readable import drawn
+from pathways.mining.readable import SLIDER_STEP, drawn, opening
 
 Measure = Literal["n_patients", "n_events", "median_days", "p90_days"]
 TerritoryMeasure = Literal["shrunk_ratio", "rate"]
@@ -24,9 +23,7 @@ FREQUENT_FIRST = ["n_events", "source", "target"]
 HIDDEN_KEY = f"{POOLED}→{POOLED}"
 ARROW = "→"
 
-STEP_PERCENT = 5
-OPENING_NODES = 14
-OPENING_EDGES_PER_NODE = 1.5
+STEP_PERCENT = round(100 * SLIDER_STEP)
 LONGEST_DELAYS = 5
 VARIANTS_SHOWN = 10
 LONGEST_SINCE_INDEX, LONGEST_SINCE_STEP = 720, 180
@@ -190,10 +187,8 @@ class BreakdownView:
 
 def opening_state(results: Results, level: Level = "activity") -> MapState:
     """Return sliders that give a map of a dozen steps, whatever the study's size."""
-    activities = _up_to_step(OPENING_NODES, count_steps(_of_level(results.nodes, level)))
-    every = map_view(results, MapState(level=level, activities=activities))
-    wanted = OPENING_EDGES_PER_NODE * count_steps(every.nodes)
-    return MapState(level=level, activities=activities, paths=_up_to_step(wanted, every.edges.height))
+    activities, paths = opening(_of_level(results.nodes, level), _of_level(results.edges, level))
+    return MapState(level=level, activities=round(100 * activities), paths=round(100 * paths))
 
 
 def levels(results: Results) -> list[Level]:
@@ -448,8 +443,3 @@ def _percent(value: str | None, default: int) -> int:
     if value is None or not value.isascii() or not value.isdigit():
         return default
     return min(100, max(STEP_PERCENT, round(int(value) / STEP_PERCENT) * STEP_PERCENT))
-
-
-def _up_to_step(wanted: float, total: int) -> int:
-    steps = 100 / STEP_PERCENT
-    return min(100, max(STEP_PERCENT, STEP_PERCENT * math.floor(steps * min(1.0, wanted / max(1, total)))))

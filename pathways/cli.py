@@ -388,9 +388,8 @@ def _export(commands: Commands) -> None:
         parser.add_argument(
             f"--{what}-share",
             type=_share,
-            default=1.0,
             metavar="SHARE",
-            help=f"of the most frequent {what} that a drawn map keeps, 0 to 1 (default: 1)",
+            help=f"of the most frequent {what} that a drawn map keeps, 0 to 1 (default: as the app opens)",
         )
     parser.set_defaults(run=_run_export)
 

@@ -33,6 +33,7 @@ from pathways.mining.pm4py_door import (
     load_model,
     milestone_model,
 )
+from pathways.mining.readable import opening
 from pathways.study import SelectedStudy, Study, write_json
 
 TABLES = (".csv", ".parquet")
@@ -60,8 +61,9 @@ class Asked:
         Of a drawn map.
     measure : str
         What the arrows of a drawn map show, as in `pathways.drawing.map_svg`.
-    activities_share, paths_share : float
-        Shares of the most frequent activities and paths that a drawn map keeps, 0 to 1.
+    activities_share, paths_share : float, optional
+        Shares of the most frequent activities and paths that a drawn map keeps, 0 to 1; without them, those at
+        which the app opens.
     """
 
     study: Study
@@ -70,8 +72,8 @@ class Asked:
     model: str | Path | None = None
     language: Language = "fr"
     measure: str = "n_patients"
-    activities_share: float = 1.0
-    paths_share: float = 1.0
+    activities_share: float | None = None
+    paths_share: float | None = None
     selection: str | None = None
 
     @property
@@ -111,8 +113,8 @@ def export(
     model: str | Path | None = None,
     language: Language = "fr",
     measure: str = "n_patients",
-    activities_share: float = 1.0,
-    paths_share: float = 1.0,
+    activities_share: float | None = None,
+    paths_share: float | None = None,
     selection: str | None = None,
 ) -> Path:
     """Write one thing of a study to a file, in one move, and a JSON that says what it is beside it.
@@ -135,8 +137,9 @@ def export(
         Of a drawn ``map``.
     measure : {'n_patients', 'n_events', 'median_days', 'p90_days'}
         What the arrows of a drawn ``map`` show.
-    activities_share, paths_share : float
-        Shares of the most frequent activities and paths that a drawn ``map`` keeps, 0 to 1.
+    activities_share, paths_share : float, optional
+        Shares of the most frequent activities and paths that a drawn ``map`` keeps, 0 to 1; without them, those at
+        which the app opens.
     selection : str, optional
         Hash of a released selection of patients: its tables, map or model.
 
@@ -285,13 +288,24 @@ def _released_map(asked: Asked, path: Path) -> Meta:
     if path.suffix == ".graphml":
         _write_graph(tables["nodes"], tables["edges"], asked.level, path)
         return {"level": asked.level, **tables["edges"].meta}
-    names = ("level", "language", "measure", "activities_share", "paths_share")
-    looks: Meta = {name: getattr(asked, name) for name in names}
+    looks: Meta = {name: getattr(asked, name) for name in ("level", "language", "measure")} | _shares(
+        asked, tables
+    )
     if path.suffix == ".svg":
         path.write_text(map_svg(tables, **looks), encoding="utf-8")
     else:
         path.write_bytes(map_png(tables, **looks))
     return {**looks, **tables["edges"].meta}
+
+
+def _shares(asked: Asked, tables: Mapping[str, Released]) -> Meta:
+    """Return the shares asked for; those not asked for are of the map at its opening."""
+    nodes, edges = (tables[name].frame.filter(level=asked.level) for name in ("nodes", "edges"))
+    activities, paths = opening(nodes, edges)
+    return {
+        "activities_share": activities if asked.activities_share is None else asked.activities_share,
+        "paths_share": paths if asked.paths_share is None else asked.paths_share,
+    }
 
 
 def _write_graph(nodes: Released, edges: Released, level: Level, path: Path) -> None:

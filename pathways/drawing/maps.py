@@ -625,8 +625,9 @@ def _fact_lines(picture: Picture, language: Language) -> Iterator[str]:
         say(language, "study", study=facts.study[:12]) if facts.study else "",
         say(language, "threshold", threshold=str(facts.threshold)) if facts.threshold else "",
     ]
-    if picture.replay is not None and (sentence := replay_sentence(picture.replay, language)):
-        yield sentence
+    if picture.replay is not None:
+        told = replay_sentence({**picture.replay, "n_paths": picture.edges.height}, language)
+        yield from [told] if told else []
     yield " · ".join(words for words in said if words)
     if facts.threshold is None:
         yield say(language, "unreleased")

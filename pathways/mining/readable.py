@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from math import ceil
+from math import ceil, floor
 from typing import TypeVar
 
 import numpy as np
@@ -25,8 +25,38 @@ from pathways.mining.outcomes import is_outcome
 MOST_EDGES = 150
 """How many passages a drawn map has at most: more are neither laid out nor read."""
 
+SLIDER_STEP = 0.05
+"""Shares are chosen in steps of this."""
+
+OPENING_NODES = 14
+OPENING_EDGES_PER_NODE = 1.5
+"""Steps, and passages a step, of a map at its opening: what a page shows without crowding. An operational choice."""
+
 Edge = tuple[str, str]
 T = TypeVar("T", bound=Hashable)
+
+
+def opening(nodes: pl.DataFrame, edges: pl.DataFrame) -> tuple[float, float]:
+    """Return the shares of activities and of paths that give a map of a dozen steps, whatever the size of the study.
+
+    Parameters
+    ----------
+    nodes, edges : polars.DataFrame
+        Of one level, as in `drawn`.
+    """
+    activities = _up_to(OPENING_NODES, _count_steps(nodes))
+    kept, every = drawn(nodes, edges, activities_share=activities)
+    wanted = OPENING_EDGES_PER_NODE * _count_steps(kept)
+    return activities, _up_to(wanted, every.height)
+
+
+def _count_steps(nodes: pl.DataFrame) -> int:
+    return nodes.filter(~pl.col("activity").str.starts_with(END)).height
+
+
+def _up_to(wanted: float, total: int) -> float:
+    steps = max(1, floor(min(1.0, wanted / max(1, total)) / SLIDER_STEP + 1e-9))
+    return round(steps * SLIDER_STEP, 2)
 
 
 def drawn(
