@@ -162,8 +162,8 @@ def export(
         raise InputError(
             f"'{what}' is of the whole study; leave --selection out, or apply the filters to its log"
         )
-    _check_options(asked, what, chosen)
     _check_path(path, what, chosen)
+    _check_options(asked, what, chosen)
     with _in_one_move(path, chosen.suffixes) as part:
         meta = chosen.write(asked, part)
     notice = {"notice": NOTICE} if chosen.patient_level else {}
