@@ -112,6 +112,22 @@ def conform(frame: pl.DataFrame, columns: Mapping[str, Any], what: str) -> pl.Da
     )
 
 
+RESERVED = ("▶", "■", "*")
+"""What maps call the start, the end (an outcome's name begins with it) and the rest: no activity has such a name."""
+
+
+def _check_names(events: pl.DataFrame) -> None:
+    start, end, rest = RESERVED
+    if events.schema.get("activity") not in (pl.String, pl.Categorical):
+        return
+    names = events["activity"].unique().cast(pl.String)
+    if (taken := names.filter(names.is_in([start, rest]) | names.str.starts_with(end))).len():
+        raise LogError(
+            f"events have an activity '{taken.sort()[0]}', a name that maps keep for their start, end or rest; "
+            "call it otherwise"
+        )
+
+
 def empty(columns: Mapping[str, Any]) -> pl.DataFrame:
     """Return a frame with these columns and no row."""
     return pl.DataFrame(schema=dict(columns))
@@ -229,6 +245,7 @@ class EventLog:
         LogError
             A contract does not hold.
         """
+        _check_names(events)
         whole = conform(events, EVENT_COLUMNS, "events").with_columns(
             pl.col("date_precision").fill_null("day"), pl.col("known_from").fill_null(pl.col("start"))
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +91,16 @@ Meta = dict[str, Any]
 
 @dataclass(frozen=True)
 class Export:
-    """One thing that can be exported: its words, its suffixes, and the function that writes it and tells its meta."""
+    """One thing that can be exported: its words, its suffixes, and the function that writes it and tells its meta.
+
+    ``options`` are those of `Asked` that it looks at, beside the selection.
+    """
 
     words: str
     suffixes: tuple[str, ...]
     write: Callable[[Asked, Path], Meta]
     patient_level: bool
+    options: tuple[str, ...] = ()
 
 
 def export(
@@ -159,6 +163,7 @@ def export(
             f"'{what}' is of the whole study; leave --selection out, or apply the filters to its log"
         )
     _check_path(path, what, chosen)
+    _check_options(asked, what, chosen)
     with _in_one_move(path, chosen.suffixes) as part:
         meta = chosen.write(asked, part)
     notice = {"notice": NOTICE} if chosen.patient_level else {}
@@ -175,6 +180,15 @@ def _chosen(study: Study | SelectedStudy, what: str) -> Export:
     raise InputError(
         f"there is no '{what}' to export{did_you_mean(what, [*EXPORTS, *study.released_names()])}"
     )
+
+
+def _check_options(asked: Asked, what: str, chosen: Export) -> None:
+    """Refuse an option that would change nothing."""
+    of_all = ("study", "selection", *chosen.options)
+    for one in fields(asked):
+        if one.name not in of_all and getattr(asked, one.name) != one.default:
+            option = one.name.replace("_", "-")
+            raise InputError(f"'{what}' is the same whatever --{option} says; leave it out")
 
 
 def _check_path(path: Path, what: str, chosen: Export) -> None:
@@ -336,17 +350,19 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
     return joined.drop(name for name in nested if name not in words)
 
 
+_LOOKS = ("level", "language", "measure", "activities_share", "paths_share")
+
 EXPORTS: Mapping[str, Export] = {
-    "events": Export("the event log", LOGS, _events, patient_level=True),
-    "trace": Export("the events of one patient", LOGS, _trace, patient_level=True),
-    "durations": Export(
-        "steps with least and greatest delay, in days", TABLES, _durations, patient_level=True
+    "events": Export("the event log", LOGS, _events, True, ("level",)),
+    "trace": Export("the events of one patient", LOGS, _trace, True, ("level", "patient")),
+    "durations": Export("steps with least and greatest delay, in days", TABLES, _durations, True, ("level",)),
+    "sequences": Export("every sequence of activities", TABLES, _sequences, True, ("level",)),
+    "alignments": Export(
+        "every sequence matched with a model", TABLES, _alignments, True, ("level", "model")
     ),
-    "sequences": Export("every sequence of activities", TABLES, _sequences, patient_level=True),
-    "alignments": Export("every sequence matched with a model", TABLES, _alignments, patient_level=True),
     "model": Export(
-        "a model found in released edges", (".bpmn", ".pnml"), _released_model, patient_level=False
+        "a model found in released edges", (".bpmn", ".pnml"), _released_model, False, ("level",)
     ),
-    "map": Export("the released map", (".svg", ".png", ".graphml"), _released_map, patient_level=False),
+    "map": Export("the released map", (".svg", ".png", ".graphml"), _released_map, False, _LOOKS),
 }
 """What can be exported beside released tables, by name."""

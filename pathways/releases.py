@@ -38,6 +38,7 @@ from pathways.disclosure import (
     release_summary,
     release_territories,
     release_variants,
+    withheld_statuses,
 )
 from pathways.drawing import release_layout
 from pathways.filters import keep_patients
@@ -184,7 +185,10 @@ def breakdowns(material: Material, done: Mapping[str, Released]) -> list[Release
     results = material.broken
     if pathway is None or results is None:
         return []
-    by_status = release_breakdowns(results.summary(), pathway, nodes=done["nodes"], **gate)
+    beside = published_sets(log, pathway, done)
+    withheld = withheld_statuses(results, _everybody(log), beside, policy=material.policy)
+    counts = results.summary()
+    by_status = release_breakdowns(counts, pathway, nodes=done["nodes"], withheld=withheld, **gate)
     if not log.patients["territory"].count():
         return [by_status]
     return [by_status, release_territories(territory_rates(results.frame, log.patients), by_status, **gate)]
@@ -195,10 +199,14 @@ def conformance(material: Material, done: Mapping[str, Released]) -> list[Releas
     log, pathway = material.log, material.pathway
     if pathway is None or not pathway.reference:
         return []
-    broken = (material.broken, done["breakdowns"]) if material.broken else None
-    beside = published_sets(log, pathway, done["nodes"], broken)
-    everybody = log.events["patient_id"].unique(maintain_order=True)
-    return [release_conformance(check_conformance(log, pathway), everybody, beside, **_gate(material))]
+    beside = published_sets(log, pathway, done, material.broken)
+    result = check_conformance(log, pathway)
+    return [release_conformance(result, _everybody(log), beside, **_gate(material))]
+
+
+def _everybody(log: EventLog) -> pl.Series:
+    """Return the patients with events: those that the tables count."""
+    return log.events["patient_id"].unique(maintain_order=True)
 
 
 def incidence(material: Material, done: Mapping[str, Released]) -> list[Released]:

@@ -28,7 +28,12 @@ from pathways.disclosure.breakdowns import (
     release_territories,
 )
 from pathways.disclosure.clusters import release_clusters
-from pathways.disclosure.conformance import CONFORMANCE_COLUMNS, published_sets, release_conformance
+from pathways.disclosure.conformance import (
+    CONFORMANCE_COLUMNS,
+    published_sets,
+    release_conformance,
+    withheld_statuses,
+)
 from pathways.disclosure.drift import release_drift
 from pathways.disclosure.incidence import INCIDENCE_COLUMNS, Counted, release_incidence
 from pathways.disclosure.maps import DELAY_COLUMNS, EDGE_COLUMNS, NODE_COLUMNS, release_delays, release_map
@@ -70,4 +75,5 @@ __all__ = [
     "release_summary",
     "release_territories",
     "release_variants",
+    "withheld_statuses",
 ]

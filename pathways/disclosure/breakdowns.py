@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,7 @@ def release_breakdowns(
     pathway: Pathway,
     *,
     nodes: Released | None = None,
+    withheld: Mapping[str, Collection[str]] | None = None,
     policy: DisclosurePolicy = POLICY,
     origin: Origin = UNFILTERED,
 ) -> Released:
@@ -81,6 +82,8 @@ def release_breakdowns(
     nodes : Released, optional
         From `release_map` on the same log: patients whose trigger was not seen, or opened nothing, must not be
         counted by subtraction from all patients or from those with the trigger.
+    withheld : mapping of str to collection of str, optional
+        From `pathways.disclosure.conformance.withheld_statuses`: what other tables would turn into a small count.
 
     Returns
     -------
@@ -99,7 +102,9 @@ def release_breakdowns(
             "label_en": item.label["en"],
             **{name: getattr(item, name) for name in DEFINED},
         }
-        rows.append(described | dict(zip(("n_patients", *STATUSES), shown, strict=True)))
+        gone = () if withheld is None else withheld.get(item.id, ())
+        numbers = zip(("n_patients", *STATUSES), shown, strict=True)
+        rows.append(described | {name: None if name in gone else number for name, number in numbers})
     frame = pl.DataFrame(rows, schema=BREAKDOWN_COLUMNS)
     return released_table(
         "breakdowns",

@@ -6,8 +6,8 @@ themselves: where a published set is part of another, in fact, and exceeds it by
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from pathways.disclosure.policy import (
 )
 from pathways.disclosure.suppression import TOLERANCE
 from pathways.mining.conformance import ConformanceResult, rule_sets, violation_words
-from pathways.mining.maps import phase_log
+from pathways.mining.maps import milestone_log, phase_log
 from pathways.risk.breakdown import STATUSES as BROKEN_STATUSES
 from pathways.risk.breakdown import BreakdownResults
 
@@ -69,7 +69,10 @@ CONFORMANCE_COLUMNS: dict[str, Any] = {
 the step came after its window."""
 
 BESIDE_COLUMNS: dict[str, Any] = {"set": pl.String, "patient_id": pl.String}
-"""Sets of patients whose number is published: one row a set and patient."""
+"""Sets of patients whose number is published, or (`WITHHELD`) was hidden on purpose: one row a set and patient."""
+
+WITHHELD = "withheld|"
+"""How the name of a set begins whose number another table hides: no number may tell it, nor come near to it."""
 
 
 def release_conformance(
@@ -107,7 +110,7 @@ def release_conformance(
     check_enough(len(everybody), policy)
     rules = list(result.reference)
     shared = _overlap(rule_sets(result.frame), [rule.id for rule in rules], everybody, beside)
-    shown = ~_hidden(shared, len(rules), policy)
+    shown = ~_hidden(shared, len(rules), policy, _secrets(beside))
     medians = _medians(result.frame.filter(pl.col("patient_id").is_in(everybody.implode())), policy)
     numbers = shared.diagonal()[: len(shown)].reshape(-1, len(SETS))
     rows = [
@@ -165,13 +168,60 @@ def _medians(frame: pl.DataFrame, policy: DisclosurePolicy) -> dict[str, int]:
     return dict(enough.select("rule", pl.col("days").cast(pl.Int64)).rows())
 
 
+def withheld_statuses(
+    results: BreakdownResults,
+    everybody: pl.Series,
+    beside: pl.DataFrame,
+    *,
+    policy: DisclosurePolicy = POLICY,
+) -> dict[str, frozenset[str]]:
+    """Return which numbers of each breakdown would tell of few patients beside other tables.
+
+    Parameters
+    ----------
+    results : BreakdownResults
+        What became of the breakdowns.
+    everybody : polars.Series
+        Identifiers of the patients of the release.
+    beside : polars.DataFrame
+        `BESIDE_COLUMNS`, from `published_sets` without breakdowns.
+
+    Returns
+    -------
+    dict of str to frozenset of str
+        ``n_patients`` and statuses to hide, by breakdown. They add up as those of a rule do, and are protected alike.
+    """
+    names = list(results.labels)
+    as_rule = {
+        "kept": [SATISFIED],
+        "broken": [VIOLATED, _NEVER],
+        "excused": [EXCUSED],
+        "undecidable": [UNDECIDABLE],
+    }
+    places = pl.DataFrame(
+        [(status, SETS[at]) for status, found in as_rule.items() for at in (APPLICABLE, *found)],
+        schema=["status", "set"],
+        orient="row",
+    )
+    sets = results.frame.select("patient_id", "status", rule="breakdown").join(places, on="status")
+    shared = _overlap(
+        sets.select("rule", "set", "patient_id"), names, everybody, beside.select(*BESIDE_COLUMNS)
+    )
+    hidden = _hidden(shared, len(names), policy, _secrets(beside)).reshape(-1, len(SETS))
+    cells = {"n_patients": APPLICABLE, **{status: found[0] for status, found in as_rule.items()}}
+    return {
+        name: frozenset(cell for cell, at in cells.items() if row[at])
+        for name, row in zip(names, hidden, strict=True)
+    }
+
+
 def published_sets(
     log: EventLog,
     pathway: Pathway,
-    nodes: Released,
-    broken: tuple[BreakdownResults, Released] | None = None,
+    done: Mapping[str, Released],
+    broken: BreakdownResults | None = None,
 ) -> pl.DataFrame:
-    """Return the patients behind the numbers of the nodes and of the breakdowns.
+    """Return the patients behind the numbers of the map, of its variants and of the breakdowns.
 
     Parameters
     ----------
@@ -179,36 +229,65 @@ def published_sets(
         The log of the release.
     pathway : Pathway
         Gives the phases.
-    nodes : Released
-        From `release_map` on the same log.
-    broken : (BreakdownResults, Released), optional
-        What became of the breakdowns, and what was released of it.
+    done : mapping of str to Released
+        ``nodes``, ``edges`` and ``variants`` of the same log; with `broken` also ``breakdowns``.
+    broken : BreakdownResults, optional
+        What became of the breakdowns.
 
     Returns
     -------
     polars.DataFrame
-        `BESIDE_COLUMNS`, for each number that is shown.
+        `BESIDE_COLUMNS`, for each number that is shown; the nodes and statuses that are there without a number are
+        `WITHHELD`.
     """
     levels = {"activity": log, **({"phase": phase_log(log, pathway)} if pathway.phases else {})}
     sets = [pl.DataFrame(schema=BESIDE_COLUMNS)]
     for level, one in levels.items():
-        shown = nodes.frame.filter(pl.col("n_patients").is_not_null(), level=level)
-        node = one.events.select("patient_id", "activity").unique().join(shown, on="activity", how="semi")
-        sets.append(node.select(_named(level, "activity"), "patient_id"))
-    return pl.concat([*sets, *([_decided(*broken)] if broken else [])])
+        node = one.events.select("patient_id", "activity").unique()
+        nodes, edges = (done[name].frame.filter(level=level) for name in ("nodes", "edges"))
+        sets.append(_of_numbers(node, nodes, ["activity"], level))
+        told = edges.drop_nulls("n_patients")
+        sets.append(_of_numbers(_passages(one), told, ["source", "target"], level))
+    if pathway.milestones:
+        listed = done["variants"].frame.filter(level="milestone")
+        sets.append(_of_numbers(_whole(milestone_log(log, pathway)), listed, ["variant"], "variant"))
+    return pl.concat([*sets, *([_decided(broken, done["breakdowns"])] if broken else [])])
 
 
-def _named(*parts: str) -> pl.Expr:
-    words = [pl.lit(parts[0]), *(pl.col(name) for name in parts[1:])]
-    return pl.concat_str(words, separator="|").alias("set")
+def _passages(log: EventLog) -> pl.DataFrame:
+    """Return the patients of each edge: ``patient_id``, ``source``, ``target``."""
+    following = pl.col("activity").shift(-1).over("patient_id")
+    pairs = log.events.select("patient_id", source="activity", target=following)
+    return pairs.drop_nulls("target").unique()
+
+
+def _whole(log: EventLog) -> pl.DataFrame:
+    """Return each patient's sequence, repeats written once: ``patient_id``, ``variant``."""
+    runs = log.events.filter(pl.col("activity").ne_missing(pl.col("activity").shift().over("patient_id")))
+    return runs.group_by("patient_id", maintain_order=True).agg(variant="activity")
+
+
+def _of_numbers(sets: pl.DataFrame, table: pl.DataFrame, keys: Sequence[str], kind: str) -> pl.DataFrame:
+    """Name the sets that a table has rows of, with their patients; those without a number are withheld."""
+    words = [pl.col(key).list.join(">") if sets.schema[key] == pl.List else pl.col(key) for key in keys]
+    known = sets.join(table.select(*keys, number="n_patients"), on=list(keys))
+    name = pl.concat_str([pl.lit(kind), *words], separator="|")
+    told = pl.when(pl.col("number").is_null()).then(pl.lit(WITHHELD)).otherwise(pl.lit(""))
+    return known.select(pl.concat_str(told, name).alias("set"), "patient_id")
 
 
 def _decided(results: BreakdownResults, released: Released) -> pl.DataFrame:
-    """Return the patients of each published status of the breakdowns, and of their sums."""
-    shown = released.frame.unpivot(["n_patients", *BROKEN_STATUSES], index="breakdown").drop_nulls("value")
+    """Return the patients of each status of the breakdowns, and of their sums."""
+    statuses = ["n_patients", *BROKEN_STATUSES]
+    table = released.frame.unpivot(statuses, index="breakdown", variable_name="status", value_name="n")
     rows = pl.concat([results.frame, results.frame.with_columns(status=pl.lit("n_patients"))])
-    named = rows.join(shown, left_on=["breakdown", "status"], right_on=["breakdown", "variable"], how="semi")
-    return named.select(_named("breakdown", "breakdown", "status"), "patient_id")
+    return _of_numbers(rows, table.rename({"n": "n_patients"}), ["breakdown", "status"], "breakdown")
+
+
+def _secrets(beside: pl.DataFrame) -> Flags:
+    """Say which sets published elsewhere are withheld, in the order of `_overlap`, with everybody at the end."""
+    names = beside["set"].unique(maintain_order=True)
+    return np.append(names.str.starts_with(WITHHELD).to_numpy(), False)
 
 
 def _overlap(sets: pl.DataFrame, rules: Sequence[str], everybody: pl.Series, beside: pl.DataFrame) -> Counts:
@@ -283,27 +362,36 @@ class _System:
         return self.extreme(form, shown), self.extreme(-form, shown)
 
 
-def _system(shared: Counts, n_rules: int, policy: DisclosurePolicy) -> _System:
+def _systems(
+    shared: Counts, n_rules: int, policy: DisclosurePolicy, secret: Flags
+) -> tuple[_System, _System]:
+    """Return what can be known of the numbers that come near to withheld ones, and of all.
+
+    Of the former only sums are known: which published sets happen to hold the same patients as a withheld one is not.
+    """
     n, sizes = n_rules * len(SETS), shared.diagonal()
     part = shared == sizes[:, None]
     gap = sizes[None, :] - sizes[:, None]
-    near = part & (gap > 0) & (gap < policy.threshold)
-    inside, around = part[n:, :n].T, part[:n, n:]
-    beside = near[:n, n:].any(axis=1) | near[n:, :n].any(axis=0)
+    close = part & (gap < policy.threshold)
+    near = close & (gap > 0)
+    inside, around = part[n:, :n].T & ~secret, part[:n, n:] & ~secret
+    withheld = secret & (sizes[n:] >= policy.threshold)
+    told = (close[:n, n:] & withheld).any(axis=1) | (close[n:, :n].T & withheld).any(axis=1)
+    beside = (near[:n, n:] & ~secret).any(axis=1) | (near[n:, :n].T & ~secret).any(axis=1)
     small = (sizes[:n] > 0) & (sizes[:n] < policy.threshold)
-    of_one = np.eye(n)[small | beside]
     parts, wholes = np.nonzero(part[:n, :n] & (sizes[:n, None] > 0) & ~_of_one_rule(n_rules))
     differences = np.eye(n)[wholes] - np.eye(n)[parts]
-    sums = np.kron(np.eye(n_rules), SUMS)
-    return _System(
+    whole = _System(
         sizes=sizes[:n],
         least=np.where(inside, sizes[n:], 0).max(axis=1).astype(np.float64),
         most=np.where(around, sizes[n:], sizes[-1]).min(axis=1).astype(np.float64),
-        equal=csr_array(sums),
+        equal=csr_array(np.kron(np.eye(n_rules), SUMS)),
         total=np.tile([0.0, 0.0, float(sizes[-1])], n_rules),
         nested=csr_array(-differences),
-        forms=np.vstack([of_one, differences[near[parts, wholes]]]),
+        forms=np.vstack([np.eye(n)[small | beside], differences[near[parts, wholes]]]),
     )
+    free = {"least": np.zeros(n), "most": np.full(n, float(sizes[-1])), "nested": csr_array((0, n))}
+    return replace(whole, **free, forms=np.eye(n)[told & (sizes[:n] > 0)]), whole
 
 
 def _of_one_rule(n_rules: int) -> Flags:
@@ -315,25 +403,37 @@ SUMS = np.array([[1, -1, -1, -1, -1, 0, 0, 0], [0, 0, 1, 0, 0, -1, -1, 0], [1, 0
 """How the sets of a rule add up: its statuses, those violated, and everybody."""
 
 
-def _hidden(shared: Counts, n_rules: int, policy: DisclosurePolicy) -> Flags:
+def _hidden(shared: Counts, n_rules: int, policy: DisclosurePolicy, secret: Flags) -> Flags:
     """Return which numbers of the rules are hidden: more and more, until no small one can be computed.
 
     Numbers that fit what is shown still fit when more is hidden, so each solution widens what is known of every form.
-    A form that would be narrow without any number of a rule is told by the other tables alone, and is theirs. A zero
-    concerns nobody and is always shown: who knows the definition often knows it anyway.
+    A form that would be exact without any number of a rule is told by the other tables alone, and is theirs; of one
+    that would be narrow no number is shown. A zero concerns nobody and is always shown: who knows the definition often
+    knows it anyway.
     """
-    system = _system(shared, n_rules, policy)
-    zeros = system.sizes == 0
-    shown = zeros | ((system.sizes >= policy.threshold) & np.tile(np.isin(SETS, SHOWN), n_rules))
-    low = high = system.forms @ system.sizes
-    for form, values in enumerate(system.forms):
-        if high[form] - low[form] < policy.threshold - TOLERANCE:
-            low, high = _seen(system, low, high, system.span(values, shown))
-        if high[form] - low[form] >= policy.threshold - TOLERANCE:
-            continue
-        if _width(system, values, zeros) >= policy.threshold - TOLERANCE:
-            shown = _widened(system, values, shown, policy)
+    systems = _systems(shared, n_rules, policy, secret)
+    sizes = systems[0].sizes
+    shown = (sizes == 0) | ((sizes >= policy.threshold) & np.tile(np.isin(SETS, SHOWN), n_rules))
+    for system in systems:
+        shown = _protected(system, shown, policy)
     return np.asarray(~shown)
+
+
+def _protected(system: _System, shown: Flags, policy: DisclosurePolicy) -> Flags:
+    """Hide more until every form of a system is wide."""
+    zeros = system.sizes == 0
+    low = high = system.forms @ system.sizes
+    for place, form in enumerate(system.forms):
+        if high[place] - low[place] < policy.threshold - TOLERANCE:
+            low, high = _seen(system, low, high, system.span(form, shown))
+        if high[place] - low[place] >= policy.threshold - TOLERANCE:
+            continue
+        widest = _width(system, form, zeros)
+        if widest >= policy.threshold - TOLERANCE:
+            shown = _widened(system, form, shown, policy)
+        elif widest > TOLERANCE:
+            shown = shown & ((form == 0) | zeros)
+    return shown
 
 
 def _seen(system: _System, low: Numbers, high: Numbers, points: Sequence[Numbers]) -> tuple[Numbers, Numbers]:

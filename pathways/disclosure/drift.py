@@ -131,9 +131,11 @@ def _published(level: str, nodes: Released, edges: Released) -> Totals:
     """Return the counts of patients, and of steps, that monthly counts are part of; None is 0 where it is hidden."""
     of_level = (frame.frame.filter(pl.col("level") == level) for frame in (nodes, edges))
     node, edge = of_level
-    totals: dict[tuple[str, ...], int] = {
-        ("node", name): n or 0 for name, n in node.select("activity", "n_patients").rows()
-    }
+    totals: dict[tuple[str, ...], int] = {("all",): int(str(nodes.meta["denominator"]))}
+    phases = dict(nodes.frame.filter(level="phase").select("activity", "n_patients").rows())
+    for name, phase, n in node.select("activity", "phase", "n_patients").rows():
+        totals["node", name] = n or 0
+        totals["phase", name] = phases.get(phase) or 0
     for source, target, n, steps in edge.select("source", "target", "n_patients", "n_events").rows():
         totals["edge", source, target] = n or 0
         totals["steps", source, target] = steps or 0
@@ -238,17 +240,19 @@ def _without_small_rest(
 
 
 def _rests(months: list[int], cells: Mapping[str, Integers], source: str, published: Totals) -> list[int]:
-    """Return what the months leave of the node of the source, and of the edge and node of each listed step."""
+    """Return what the months leave of all patients, of the source and of each listed step, their nodes and phases.
+
+    A hidden node is in its phase and in all patients: who wasn't seen at the source is not told of them either.
+    """
     sums = {target: int(counts[months].sum()) for target, counts in cells.items()}
-    wholes: list[tuple[tuple[str, ...], int]] = [(("node", source), sum(sums.values()))]
+    of_source: tuple[tuple[str, ...], ...] = (("all",), ("phase", source), ("node", source))
+    wholes = [(key, sum(sums.values())) for key in of_source]
     for target, n in sums.items():
-        wholes.append((("node", source), n))
+        wholes += [(key, n) for key in of_source]
         if target not in (END, ELSEWHERE):
-            wholes += [
-                (("edge", source, target), n),
-                (("steps", source, target), n),
-                (("node", target), n),
-            ]
+            step = (source, target)
+            inside = (("edge", *step), ("steps", *step), ("node", target), ("phase", target))
+            wholes += [(key, n) for key in inside]
     return [published[key] - n for key, n in wholes if published.get(key, 0) > 0]
 
 

@@ -13,20 +13,20 @@ from scipy.optimize import linprog
 
 from eventlogs.errors import DisclosureRefused
 from eventlogs.log import EventLog
+from pathways import releases
 from pathways.definition import Pathway, ReferencePathway, parse
 from pathways.disclosure import (
     CONFORMANCE_COLUMNS,
     DisclosurePolicy,
     Released,
     published_sets,
-    release_breakdowns,
     release_conformance,
-    release_map,
+    withheld_statuses,
 )
+from pathways.disclosure.conformance import WITHHELD
 from pathways.mining.conformance import ConformanceResult, check_conformance, rule_sets
-from pathways.mining.maps import process_maps
 from pathways.releases import Material, conformance
-from pathways.risk.breakdown import evaluate
+from pathways.risk.breakdown import BreakdownResults
 from tests.spec.test_conformance import definition, rule_text
 
 THRESHOLD = 11
@@ -91,12 +91,19 @@ def simulated_log(seed: int, n_patients: int) -> EventLog:
 
 
 def released(log: EventLog, pathway: Pathway = PATHWAY) -> tuple[ConformanceResult, pl.DataFrame, Released]:
-    nodes, _ = release_map(process_maps(log, pathway), pathway=pathway)
-    broken = evaluate(log, pathway)
-    statuses = release_breakdowns(broken.summary(), pathway, nodes=nodes)
-    beside = published_sets(log, pathway, nodes, (broken, statuses))
+    broken, done = beside_tables(log, pathway)
+    beside = published_sets(log, pathway, done, broken)
     result = check_conformance(log, pathway)
-    return result, beside, release_conformance(result, log.patients["patient_id"], beside)
+    told = beside.filter(~pl.col("set").str.starts_with(WITHHELD))
+    return result, told, release_conformance(result, log.patients["patient_id"], beside)
+
+
+def beside_tables(log: EventLog, pathway: Pathway = PATHWAY) -> tuple[BreakdownResults, dict[str, Released]]:
+    """Release what is released before the rules."""
+    material = Material(log, pathway)
+    done = {table.name: table for table in releases.released(material, (releases.maps, releases.breakdowns))}
+    assert material.broken is not None
+    return material.broken, done
 
 
 Sets = dict[str, frozenset[str]]
@@ -248,14 +255,10 @@ def test_patients_without_an_event_are_left_out_as_in_the_map() -> None:
         [log.patients, log.patients.head(5).with_columns(patient_id="none" + pl.col("patient_id"))]
     )
     material = Material(EventLog.create(log.events, extra, log.horizons), PATHWAY)
-    nodes, _ = release_map(process_maps(log, PATHWAY), pathway=PATHWAY)
-    broken = material.broken
-    assert broken is not None
-    statuses = release_breakdowns(broken.summary(), PATHWAY, nodes=nodes)
-    (table,) = conformance(material, {"nodes": nodes, "breakdowns": statuses})
-    assert (
-        set(table.frame["n_patients"]) == {log.events["patient_id"].n_unique()} == {nodes.meta["denominator"]}
-    )
+    _, done = beside_tables(material.log)
+    (table,) = conformance(material, done)
+    n_patients = {log.events["patient_id"].n_unique()}
+    assert set(table.frame["n_patients"]) == n_patients == {done["nodes"].meta["denominator"]}
 
 
 def test_no_rule_releases_nothing_and_few_patients_are_refused() -> None:
@@ -309,16 +312,50 @@ def test_a_partner_that_another_table_tells_nearly_hides_nothing() -> None:
 
 def test_published_sets_have_the_published_numbers() -> None:
     log = simulated_log(1, 400)
-    nodes, _ = release_map(process_maps(log, PATHWAY), pathway=PATHWAY)
-    broken = evaluate(log, PATHWAY)
-    statuses = release_breakdowns(broken.summary(), PATHWAY, nodes=nodes)
-    sets = published_sets(log, PATHWAY, nodes, (broken, statuses))
-    sizes = dict(sets.group_by("set").len().rows())
-    shown = nodes.frame.filter(pl.col("n_patients").is_not_null(), ~pl.col("activity").str.starts_with("■"))
+    broken, done = beside_tables(log)
+    sizes = dict(published_sets(log, PATHWAY, done, broken).group_by("set").len().rows())
+    shown = done["nodes"].frame.filter(
+        pl.col("n_patients").is_not_null(), ~pl.col("activity").str.starts_with("■")
+    )
     expected = {
         f"{level}|{name}": n for level, name, n in shown.select("level", "activity", "n_patients").rows()
     }
-    for row in statuses.frame.to_dicts():
+    for row in done["breakdowns"].frame.to_dicts():
         told_of = ("n_patients", "kept", "broken", "excused", "undecidable")
         expected |= {f"breakdown|{row['breakdown']}|{name}": row[name] for name in told_of if row[name]}
-    assert sizes == expected and any("broken" in name for name in sizes)
+    between = (
+        pl.col("source").is_in(["▶", "*"]) | pl.col("target").str.starts_with("■") | (pl.col("target") == "*")
+    )
+    edges = done["edges"].frame.filter(~between).drop_nulls("n_patients")
+    counted = edges.select("level", "source", "target", "n_patients").rows()
+    expected |= {f"{level}|{source}|{target}": n for level, source, target, n in counted}
+    listed = done["variants"].frame.filter(pl.col("variant").list.len() > 0, level="milestone")
+    expected |= {
+        f"variant|{'>'.join(words)}": n for words, n in listed.select("variant", "n_patients").rows()
+    }
+    told = {name: n for name, n in sizes.items() if not name.startswith(WITHHELD)}
+    assert told == expected and any("broken" in name for name in told)
+
+
+def test_statuses_do_not_tell_a_node_whose_number_is_hidden() -> None:
+    """Of 40 patients with a step, 37 repeat it, as an edge says: who opened the expectation would tell of 3."""
+    ids = [f"p{at:02}" for at in range(60)]
+    frame = pl.DataFrame(
+        {"patient_id": ids[:40], "status": ["kept"] * 20 + ["broken"] * 20, "breakdown": "late"}
+    )
+    results = BreakdownResults(frame, frame, frame, {"late": {"fr": "Tard", "en": "Late"}})
+    repeats = [("activity|drug|drug", name) for name in ids[:37]]
+    hidden = [(f"{WITHHELD}activity|drug", name) for name in ids[:40]]
+    for known in (repeats, hidden):
+        beside = pl.DataFrame(known, schema=["set", "patient_id"], orient="row")
+        gone = withheld_statuses(results, pl.Series(ids), beside)["late"]
+        assert "n_patients" in gone and gone & {"kept", "broken"}
+    nothing = pl.DataFrame(schema=beside.schema)
+    assert not withheld_statuses(results, pl.Series(ids), nothing)["late"]
+
+
+def test_rules_do_not_tell_a_number_that_another_table_hides() -> None:
+    counts = {"satisfied": 60, "never": 40}
+    assert told(counts, {})["n_satisfied"] == 60
+    assert told(counts, {f"{WITHHELD}another table's": range(60)})["n_satisfied"] is None
+    assert told(counts, {f"{WITHHELD}nearly the same": range(65)})["n_satisfied"] is None

@@ -75,10 +75,24 @@ def test_months_that_leave_a_few_of_a_published_count_are_not_all_shown(what: st
         for name, frame in (("nodes", nodes), ("edges", edges))
     )
     assert any(0 < rest < 11 for rest in rests(months, nodes, edges))
-    again, _, _ = release_drift(found, Released("nodes", nodes, {}), Released("edges", edges, {}))
+    again, _, _ = release_drift(
+        found, Released("nodes", nodes, tables["nodes"].meta), Released("edges", edges, {})
+    )
     assert not any(0 < rest < 11 for rest in rests(again.frame, nodes, edges))
     kept = again.frame.filter(kind="edge", source="surgery", target="chemo")
     assert 0 < kept.height < step.height
+
+
+def test_months_do_not_tell_of_the_few_whom_a_hidden_node_leaves() -> None:
+    """The count of a node is hidden beside all patients: its months must not add up to nearly all either."""
+    found, tables = released(simulated(1, n=2400))
+    step = tables["drift"].frame.filter(kind="edge", source="surgery", target="chemo")
+    hidden = tables["nodes"].frame.with_columns(n_patients=pl.lit(None, pl.Int64))
+    nodes = Released("nodes", hidden, {"denominator": step["n_of"].sum() + 5})
+    again, _, _ = release_drift(found, nodes, tables["edges"])
+    kept = again.frame.filter(kind="edge", source="surgery", target="chemo")
+    assert 0 < kept.height < step.height
+    assert step["n_of"].sum() + 5 - kept["n_of"].sum() >= 11
 
 
 def test_merged_months_add_up_and_follow_each_other() -> None:

@@ -272,6 +272,13 @@ def test_wrong_words_are_told(study: Path, tmp_path: Path) -> None:
         export(study, "alignments", tmp_path / "x.csv", model=tmp_path / "other.pnml")
 
 
+def test_an_option_that_changes_nothing_is_refused(study: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'edges' is the same whatever --level says"):
+        export(study, "edges", tmp_path / "edges.csv", level="phase")
+    with pytest.raises(InputError, match="--paths-share"):
+        export(study, "model", tmp_path / "model.bpmn", paths_share=0.5)
+
+
 def test_the_command_says_what_it_wrote(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

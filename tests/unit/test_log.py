@@ -88,6 +88,13 @@ def test_a_broken_contract_is_a_sentence(change: dict[str, pl.Expr], words: str)
         EventLog.create(events(("a", "x", 1)).with_columns(**change))
 
 
+@pytest.mark.parametrize("name", ["▶", "■", "■death", "*"])
+def test_names_that_maps_keep_for_themselves_are_refused(name: str) -> None:
+    events = pl.DataFrame({"patient_id": ["a"], "activity": [name], "start": [datetime(2020, 1, 1)]})
+    with pytest.raises(LogError, match=f"an activity '[{name}]"):
+        EventLog.create(events)
+
+
 def test_unsorted_frames_are_refused() -> None:
     log = EventLog.create(events(("a", "x", 1), ("a", "y", 2)))
     with pytest.raises(LogError, match="not sorted"):

@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from eventlogs.log import EventLog
+from eventlogs.log import RESERVED, EventLog
 
 Integers = NDArray[np.integer[Any]]
 Flags = NDArray[np.bool_]
 
-START, END, ELSEWHERE = "▶", "■", "*"
+START, END, ELSEWHERE = RESERVED
 """Virtual nodes: before the first event, after the last, and the flow that a map does not draw."""
 
 DAY_US = 86_400_000_000
