@@ -169,7 +169,8 @@ def release_territories(
     -------
     Released
         `TERRITORY_COLUMNS`. A row with fewer patients than the threshold among those evaluable, with a breakdown, or
-        without one, has no number; so have others where the country or the row ``any`` would give it away.
+        without one, has no number; so have others where the country or the row ``any`` would give it away. A territory
+        without any number has no row, else the rows of a rare breakdown would each be a patient or a few.
     """
     cells = rates.with_columns(n_kept=pl.col("n_evaluable") - pl.col("n_broken"))
     small = pl.any_horizontal(pl.col("n_broken", "n_kept") < policy.threshold) | (
@@ -185,9 +186,8 @@ def release_territories(
     ratios = dict.fromkeys(("ratio", "ratio_low", "ratio_high", "shrunk_ratio"), 2)
     numbers = [pl.col(name).round(places) for name, places in (decimals | ratios).items()]
     counts = [pl.col(name) for name in ("n_evaluable", "n_broken", "hotspot")]
-    frame = flagged.filter(pl.col("territory") != UNKNOWN).with_columns(
-        pl.when(~pl.col("suppressed")).then(number).name.keep() for number in [*counts, *numbers]
-    )
+    shown = flagged.filter(~pl.col("suppressed")).with_columns([*counts, *numbers])
+    frame = _grid(flagged, shown)
     return released_table(
         "territories",
         conform(frame, TERRITORY_COLUMNS),
@@ -195,9 +195,17 @@ def release_territories(
         origin,
         numerator="patients with the breakdown, by territory of residence",
         denominator="patients in whom it can be decided and is not excused",
-        suppressed=int(frame["suppressed"].sum()),
+        suppressed=flagged.filter(pl.col("territory") != UNKNOWN).height - shown.height,
         rounded="rates to 3 decimals, ratios to 2, expected counts to 1",
     )
+
+
+def _grid(cells: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
+    """Return a row for each breakdown of each territory that has a number: a row without one tells of nobody."""
+    breakdowns = cells.select(pl.col("breakdown").unique(maintain_order=True))
+    grid = breakdowns.join(shown.select(pl.col("territory").unique().sort()), how="cross")
+    rows = grid.join(shown, on=["breakdown", "territory"], how="left", maintain_order="left")
+    return rows.with_columns(pl.col("suppressed").fill_null(True))
 
 
 def _nearly_any(cells: pl.DataFrame, policy: DisclosurePolicy) -> Flags:
