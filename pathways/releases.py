@@ -188,7 +188,7 @@ def breakdowns(material: Material, done: Mapping[str, Released]) -> list[Release
     beside = published_sets(log, pathway, done)
     withheld = withheld_statuses(results, _everybody(log), beside, policy=material.policy)
     counts = results.summary()
-    by_status = release_breakdowns(counts, pathway, nodes=done["nodes"], withheld=withheld, **gate)
+    by_status = release_breakdowns(counts, pathway, withheld=withheld, **gate)
     if not log.patients["territory"].count():
         return [by_status]
     return [by_status, release_territories(territory_rates(results.frame, log.patients), by_status, **gate)]

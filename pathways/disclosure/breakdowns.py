@@ -83,7 +83,8 @@ def release_breakdowns(
         From `release_map` on the same log: patients whose trigger was not seen, or opened nothing, must not be
         counted by subtraction from all patients or from those with the trigger.
     withheld : mapping of str to collection of str, optional
-        From `pathways.disclosure.conformance.withheld_statuses`: what other tables would turn into a small count.
+        From `pathways.disclosure.conformance.withheld_statuses`, which looks at the patients themselves: what is
+        hidden, instead of what `nodes` alone would ask for.
 
     Returns
     -------
@@ -95,16 +96,17 @@ def release_breakdowns(
     rows = []
     for item in pathway.breakdowns.values():
         statuses = np.array(known.get(item.id, [0] * len(STATUSES)), dtype=np.int64)
-        shown = _shown_statuses(statuses, _patients_around(item, pathway, nodes), policy)
+        if withheld is None:
+            shown = _shown_statuses(statuses, _patients_around(item, pathway, nodes), policy)
+        else:
+            shown = _without(statuses, withheld.get(item.id, ()), policy)
         described = {
             "breakdown": item.id,
             "label_fr": item.label["fr"],
             "label_en": item.label["en"],
             **{name: getattr(item, name) for name in DEFINED},
         }
-        gone = () if withheld is None else withheld.get(item.id, ())
-        numbers = zip(("n_patients", *STATUSES), shown, strict=True)
-        rows.append(described | {name: None if name in gone else number for name, number in numbers})
+        rows.append(described | dict(zip(("n_patients", *STATUSES), shown, strict=True)))
     frame = pl.DataFrame(rows, schema=BREAKDOWN_COLUMNS)
     return released_table(
         "breakdowns",
@@ -147,6 +149,16 @@ def _shown_statuses(
     hidden = protect_sum(cells, (cells > 0) & (cells < policy.threshold), policy.threshold, order)
     shown = [None if gone else int(n) for n, gone in zip(counts, hidden, strict=False)]
     return [None if outside else total, *shown]
+
+
+def _without(
+    counts: NDArray[np.int64], withheld: Collection[str], policy: DisclosurePolicy
+) -> list[int | None]:
+    """Return the total and the statuses, null where withheld; nothing of few patients."""
+    total = int(counts.sum())
+    numbers = zip(("n_patients", *STATUSES), (total, *counts.tolist()), strict=True)
+    few = 0 < total < policy.threshold
+    return [None if few or name in withheld else number for name, number in numbers]
 
 
 def release_territories(

@@ -153,9 +153,19 @@ def by_sets(log: EventLog, a: Iterable[str], b: Iterable[str], names: tuple[str,
         ``patient_id`` of each set.
     names : (str, str)
         Of the groups.
+
+    Raises
+    ------
+    LogError
+        One set holds the other: a group would be empty.
     """
     first, second = set(a), set(b)
     both = first & second
+    if both in (first, second) and both:
+        part, whole = names if both == first else names[::-1]
+        raise LogError(
+            f"every patient of {part} is in {whole} too, and who is in both is in none; choose groups that differ"
+        )
     rows = {
         "patient_id": [*first - both, *second - both],
         "group": [names[0]] * len(first - both) + [names[1]] * len(second - both),

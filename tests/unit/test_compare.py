@@ -291,6 +291,16 @@ def test_under_the_minimum_nothing_is_said():
     assert not compare(log, groups, minimum=30).differences.is_empty()
 
 
+def test_a_set_that_holds_the_other_is_told() -> None:
+    log = EventLog.create(
+        pl.DataFrame({"patient_id": ["p", "q"], "activity": "a", "start": datetime(2020, 1, 1)})
+    )
+    with pytest.raises(LogError, match="every patient of A is in B too"):
+        by_sets(log, ["p"], ["p", "q"])
+    with pytest.raises(LogError, match="every patient of B is in A too"):
+        by_sets(log, ["p", "q"], ["p"])
+
+
 def test_who_is_in_both_sets_or_in_neither_is_left_out_and_counted():
     log = cohort(13, 40)
     ids = log.patients["patient_id"].to_list()
