@@ -227,7 +227,7 @@ def compare(
     big = [code for code in range(len(names)) if sizes[code] >= minimum]
     if len(names) < 2 or not big:
         raise LogError(
-            f"there are {len(names)} groups by {groups.by} and {len(big)} of {minimum} patients or more; "
+            f"groups by {groups.by}: {len(names)}, of which {len(big)} of {minimum} patients or more; "
             "two are needed, group by something else"
         )
     stratum = _strata(log, known, [word for word in standard if STRATA.get(word) != groups.column])
