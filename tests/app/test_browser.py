@@ -165,11 +165,13 @@ def test_a_step_says_where_patients_come_from_and_go(visitor: BrowserContext, ad
 def test_the_sliders_change_the_map_and_the_link(visitor: BrowserContext, address: str) -> None:
     with watching(visitor, address, "/") as page:
         before = page.locator(".process-map .edge").count()
-        page.get_by_role("slider", name="Passages").focus()
+        slider = page.get_by_role("slider", name="Passages")
+        slider.focus()
         for _ in range(4):
             page.keyboard.press("ArrowRight")
         expect(page.locator(".process-map .edge")).not_to_have_count(before)
-        page.wait_for_url("**/?*paths=*")
+        page.wait_for_url(f"**/?*paths={slider.get_attribute('aria-valuenow')}*")
+        page.wait_for_load_state("networkidle")
         address_now, drawn = page.url, page.locator(".process-map .edge").count()
         page.goto(address_now)
         expect(page.locator(".process-map .edge")).to_have_count(drawn)
