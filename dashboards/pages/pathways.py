@@ -100,6 +100,13 @@ def register(app: Dash, results: Results) -> None:
     def pick(clicks: list[int | None]) -> Any:
         return cast("dict[str, str]", ctx.triggered_id)["pick"] if any(clicks) else no_update
 
+    _register_files(app, results)
+    parts.remember(app, [*(Input(name, "value") for name in CONTROLS), Input("map:selected", "chosen")])
+
+
+def _register_files(app: Dash, results: Results) -> None:
+    """Add the callbacks of the downloads."""
+
     @app.callback(
         Output("map:file", "data"),
         Input("map:csv", "n_clicks"),
@@ -117,8 +124,6 @@ def register(app: Dash, results: Results) -> None:
     )
     def export_commonest(_: int | None) -> dict[str, Any]:
         return export_variants(results, visitor_words())
-
-    parts.remember(app, [*(Input(name, "value") for name in CONTROLS), Input("map:selected", "chosen")])
 
 
 def export_csv(results: Results, state: MapState, words: Words) -> dict[str, Any]:

@@ -6,6 +6,7 @@ verbs that mean the same are equal.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date
@@ -57,7 +58,7 @@ def choice_of(allowed: tuple[str, ...], default: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Verb:
+class Verb(ABC):
     """One step of a stack.
 
     Attributes
@@ -89,7 +90,7 @@ class Verb:
             raise self.fail(f"{name} = []; name at least one")
         return listed if ordered else tuple(sorted(set(listed)))
 
-    def _check(self) -> None:
+    def _check(self) -> None:  # noqa: B027
         """Refuse values that contradict each other."""
 
     def _check_order(self, low: str, high: str) -> None:
@@ -103,13 +104,13 @@ class Verb:
         """Return the error of a value of this verb."""
         return DefinitionError(f"{self.verb} has {sentence}")
 
+    @abstractmethod
     def apply(self, log: EventLog, pathway: Pathway | None = None) -> EventLog:
         """Return the log that the verb leaves."""
-        raise NotImplementedError
 
+    @abstractmethod
     def say(self, language: Language, name: Naming) -> str:
         """Return the verb as a short sentence."""
-        raise NotImplementedError
 
     @classmethod
     def declared(cls) -> list[tuple[str, Mapping[str, Any], bool]]:
@@ -149,9 +150,9 @@ class PatientVerb(Verb):
 
     keeps = "patients"
 
+    @abstractmethod
     def kept(self, log: EventLog, pathway: Pathway | None) -> pl.DataFrame:
         """Return ``patient_id`` of the patients to keep; repeats do no harm."""
-        raise NotImplementedError
 
     def apply(self, log: EventLog, pathway: Pathway | None = None) -> EventLog:
         """Return the log of the patients kept, whole."""
